@@ -1,0 +1,1 @@
+"""The files of every benchmark, one module each. NumPy, Pillow and pycocotools, never torch."""

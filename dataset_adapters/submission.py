@@ -1,0 +1,39 @@
+"""The layout that the road benchmarks and ScanNet share: one text file an image, one mask PNG an object.
+
+A line of the text file is ``<mask path relative to the text file> <label id> <confidence>``
+(cityscapesScripts ``evalInstanceLevelSemanticLabeling.py``; the KITTI devkit's README; ScanNet's documentation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionLayout:
+    """Where one benchmark wants its files.
+
+    Attributes:
+        list_name: path of a frame's text file below the root; ``{frame}`` stands for the frame's name.
+        mask_name: path of a mask below the root; ``{frame}`` and ``{index}`` (0, 1, ...) are filled in.
+        mask_link: how the text file writes that path: relative to the text file's own folder.
+        label_digits: least number of digits of a label id; KITTI's README writes ``026``.
+        zip_limit_mb: largest archive that the server is known to take, None when nobody knows.
+        skip_unknown_labels: the official code passes over ids outside the table (ScanNet) where others crash.
+    """
+
+    list_name: str
+    mask_name: str
+    mask_link: str
+    label_digits: int = 1
+    zip_limit_mb: int | None = None
+    skip_unknown_labels: bool = False
+
+
+PRED_LIST = SubmissionLayout(
+    list_name="pred_list/{frame}.txt",
+    mask_name="pred_img/{frame}_{index:03d}.png",
+    mask_link="../pred_img/{frame}_{index:03d}.png",
+    label_digits=3,
+)
+"""``pred_list/`` and ``pred_img/`` at the root: the KITTI devkit's layout, which the ROB 2018 devkit packs for all."""

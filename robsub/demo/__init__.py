@@ -1,0 +1,1 @@
+"""The demonstration: made data sets of all five kinds, and the whole path over them."""

@@ -1,0 +1,1 @@
+"""The NL-RoI Mask R-CNN, on torchvision's parts."""
