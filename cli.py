@@ -1,8 +1,288 @@
-"""The click commands: parse, call one function, print."""
+"""The click commands: parse, call one function, print. No logic.
+
+Every command imports what it needs inside, so that ``robsub --help`` is quick and only ``train``, ``predict`` and
+``demo`` wait for torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dataset_adapters.problems import InputError
+from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter
+from robsub import __version__, places
+from robsub.files import explain, write_json, write_text
+from robsub.settings import read_settings
 
-@click.group()
+if TYPE_CHECKING:
+    from dataset_adapters.base import Split
+    from robsub.evaluate import NegAP
+    from robsub.table import Format
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Refusal(click.ClickException):
+    """One paragraph on standard error, exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print it."""
+        click.echo(f"robsub: {self.message}", err=True)
+
+
+class Commands(click.Group):
+    """Commands in the order of use; a user's mistake is one paragraph and exit status 2, a bug keeps its traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of their definition."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command with robsub.toml's defaults and translate its errors."""
+        try:
+            names = {name: [p.name or "" for p in command.params] for name, command in self.commands.items()}
+            ctx.default_map = read_settings(names)
+            return super().invoke(ctx)
+        except InputError as error:
+            raise Refusal(str(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Refusal(str(explain(error))) from error
+        except KeyboardInterrupt as error:
+            raise Refusal("stopped. What was finished is kept; the same command goes on from there.") from error
+
+
+def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:
+    """An option that takes a path."""
+    return click.option(*names, type=click.Path(path_type=Path), **kwargs)
+
+
+def dataset_option(names: tuple[str, ...], **kwargs: Any) -> Callable[[F], F]:
+    """``--dataset`` and ``--benchmark``, two spellings of one option."""
+    return click.option("--dataset", "--benchmark", "dataset", type=click.Choice(names), **kwargs)
+
+
+def split_option(default: str) -> Callable[[F], F]:
+    """``--split`` with its default."""
+    choice = click.Choice(("train", "val", "trainval", "test"))
+    return click.option("--split", type=choice, default=default, show_default=True, help="Split of the data set.")
+
+
+data_root = path_option(
+    "--data-root", default=Path("datasets"), show_default=True, help="Folder with one folder for each data set."
+)
+json_file = path_option("--json", "json_path", metavar="FILE", help="Write the result there as JSON.")
+overwrite = click.option("--overwrite", is_flag=True, help="Start over instead of reusing what is finished.")
+allow_missing = click.option("--allow-missing", is_flag=True, help="Accept missing images; their number is told.")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="robsub")
 def main() -> None:
-    """Train one instance-segmentation model for many benchmarks."""
+    """One instance-segmentation model for many benchmarks.
+
+    Train the NL-RoI Mask R-CNN, turn predictions into the native submissions of Cityscapes, KITTI, WildDash and ScanNet,
+    verify them before the upload, and evaluate them locally as the servers do. New here: robsub demo.
+    """
+
+
+@main.command()
+@path_option("--out", default=Path("robsub-demo"), show_default=True, help="Folder that the demo fills.")
+@overwrite
+def demo(out: Path, overwrite: bool) -> None:
+    """Show everything on made data: train, predict, package, verify, evaluate, in a few minutes."""
+    from robsub.demo.run import run_demo
+
+    click.echo(run_demo(out, overwrite=overwrite))
+
+
+@main.command()
+@data_root
+@json_file
+@click.option("--workers", type=click.IntRange(1), help="Processes that read; all cores if not given.")
+def datasets(data_root: Path, json_path: Path | None, workers: int | None) -> None:
+    """List what is on disk: images found and expected, instances, and every problem with its file.
+
+    Exit status 1 if a file is wrong.
+    """
+    from robsub.datasets import take_inventory
+
+    inventories = take_inventory(data_root, workers)
+    click.echo("\n".join(inventory.text() for inventory in inventories))
+    if json_path:
+        write_json(json_path, {"datasets": [inventory.to_json() for inventory in inventories]})
+    click.echo(f"\nNext: robsub train --data-root {data_root}")
+    sys.exit(any(inventory.problems for inventory in inventories))
+
+
+@main.command()
+@click.option("--recipe", default="rob2018", show_default=True, help="rob2018, demo, or a TOML file.")
+@click.option(
+    "-o", "--override", multiple=True, metavar="PART.NAME=VALUE", help="A setting that wins over the recipe's."
+)
+@data_root
+@path_option("--out", help="Folder of the run; runs/RECIPE if not given.")
+@click.option("--resume", is_flag=True, help="Insist on going on from the run's checkpoint, which is the default.")
+@overwrite
+def train(
+    recipe: str, override: tuple[str, ...], data_root: Path, out: Path | None, resume: bool, overwrite: bool
+) -> None:
+    """Train a recipe jointly on the data sets at hand.
+
+    Goes on from the run's checkpoint if there is one. On many GPUs: torchrun --nproc-per-node N -m robsub train ...
+    """
+    from robsub.recipe import load_recipe
+
+    settings = load_recipe(recipe, override)
+    from robsub.train import train as run_training
+
+    run = run_training(settings, data_root, out or places.run_path(settings.name), overwrite=overwrite, resume=resume)
+    click.echo(run.text())
+    click.echo(f"Next: robsub predict --dataset kitti --checkpoint {run.path}")
+
+
+@main.command()
+@dataset_option(tuple(ADAPTERS), required=True, help="Data set to predict.")
+@split_option("test")
+@data_root
+@path_option("--checkpoint", help="A run's folder or its checkpoint; the latest run if not given.")
+@path_option("--out", help="Prediction store; predictions/DATASET-SPLIT if not given.")
+@click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Images at a time.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that load images.")
+@overwrite
+def predict(
+    dataset: str,
+    split: Split,
+    data_root: Path,
+    checkpoint: Path | None,
+    out: Path | None,
+    batch_size: int,
+    workers: int,
+    overwrite: bool,
+) -> None:
+    """Fill a prediction store; images that it already holds are not predicted again."""
+    adapter = get_adapter(dataset, data_root)
+    adapter.frames(split)  # refuse before torch is imported
+    checkpoint = checkpoint or places.latest_checkpoint()
+    from robsub.predict import predict as run_prediction
+
+    store = out or places.store_path(dataset, split)
+    done = run_prediction(
+        adapter, split, checkpoint, store, overwrite=overwrite, batch_size=batch_size, workers=workers
+    )
+    click.echo(f"{done.path}: {done.images} images of {dataset} {split}, {done.new} of them new, by {checkpoint}")
+    verb = f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}"
+    click.echo(f"Next: robsub {verb}")
+
+
+@main.command()
+@dataset_option(BENCHMARKS, required=True, help="Benchmark whose native layout is written.")
+@split_option("test")
+@data_root
+@path_option("--predictions", help="Prediction store; predictions/BENCHMARK-SPLIT if not given.")
+@path_option("--out", help="Archive; submissions/BENCHMARK-SPLIT.zip if not given.")
+@allow_missing
+@overwrite
+def package(
+    dataset: str,
+    split: Split,
+    data_root: Path,
+    predictions: Path | None,
+    out: Path | None,
+    allow_missing: bool,
+    overwrite: bool,
+) -> None:
+    """Write a benchmark's native submission and verify it. Exit status 1 if verification finds an error."""
+    from robsub.evaluate import open_predictions
+    from robsub.package import package as write_package
+
+    adapter = get_adapter(dataset, data_root)
+    source = open_predictions(predictions or places.store_path(dataset, split), adapter)
+    archive = out or places.archive_path(dataset, split)
+    written = write_package(adapter, split, source, archive, allow_missing=allow_missing, overwrite=overwrite)
+    click.echo(written.text())
+    sys.exit(not written.report.ok)
+
+
+@main.command()
+@dataset_option(BENCHMARKS, required=True, help="Benchmark whose rules hold.")
+@click.argument("submission", type=click.Path(path_type=Path))
+@split_option("test")
+@data_root
+@json_file
+def verify(dataset: str, submission: Path, split: Split, data_root: Path, json_path: Path | None) -> None:
+    """Find everything that is wrong with a native zip or directory, in one pass. Exit status 1 on an error."""
+    from robsub.verify import verify as verify_archive
+
+    report = verify_archive(get_adapter(dataset, data_root), submission, split)
+    click.echo(report.text())
+    if json_path:
+        write_json(json_path, report.to_json())
+    sys.exit(not report.ok)
+
+
+@main.command()
+@dataset_option(BENCHMARKS, help="Benchmark; every one with predictions of the split if not given.")
+@split_option("val")
+@data_root
+@path_option("--predictions", help="Store, native zip or directory; predictions/DATASET-SPLIT if not given.")
+@path_option("--json", "json_path", metavar="PATH", help="Write JSON: a file, or a folder (ending in /) for many.")
+@path_option("--csv", "csv_path", metavar="PATH", help="Write the per-class table as CSV: a file or a folder.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
+@click.option(
+    "--neg-ap", type=click.Choice(("hazards", "negative")), default="hazards", show_default=True,
+    help="NegAP over images with visual hazards (the paper's caption), or over WildDash's negative frames.",
+)  # fmt: skip
+@allow_missing
+def evaluate(
+    dataset: str | None,
+    split: Split,
+    data_root: Path,
+    predictions: Path | None,
+    json_path: Path | None,
+    csv_path: Path | None,
+    workers: int | None,
+    neg_ap: NegAP,
+    allow_missing: bool,
+) -> None:
+    """Score predictions locally by the benchmark's own protocol."""
+    from robsub.evaluate import evaluate_many
+
+    for result in evaluate_many(
+        [dataset] if dataset else places.predicted_datasets(split, BENCHMARKS),
+        split,
+        data_root,
+        predictions,
+        allow_missing=allow_missing,
+        workers=workers,
+        neg_ap=neg_ap,
+    ):
+        click.echo(result.table() + "\n")
+        if json_path:
+            write_json(
+                places.result_path(json_path, result.benchmark, split, "json", many=not dataset), result.to_json()
+            )
+        if csv_path:
+            write_text(places.result_path(csv_path, result.benchmark, split, "csv", many=not dataset), result.to_csv())
+    click.echo("Next: robsub evaluate --json results/ and robsub table results/*.json")
+
+
+@main.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format", "style", type=click.Choice(("markdown", "latex", "csv")), default="markdown", show_default=True,
+    help="How the table is written.",
+)  # fmt: skip
+def table(results: tuple[Path, ...], style: Format) -> None:
+    """Print the paper's results table: the paper's own numbers beside the measured RESULTS."""
+    from robsub.table import load_result, results_table
+
+    click.echo(results_table([load_result(path) for path in results], style))

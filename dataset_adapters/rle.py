@@ -90,5 +90,6 @@ def from_id_map(ids: NDArray[np.integer]) -> dict[int, Rle]:
         edges = np.empty(2 * len(group) + 2, dtype=np.int64)
         edges[0], edges[-1] = 0, flat.size
         edges[1:-1:2], edges[2:-1:2] = starts[group], ends[group]
-        masks[int(values[group[0]])] = from_runs(np.diff(edges).tolist(), (height, width))
+        runs = np.diff(edges).tolist()
+        masks[int(values[group[0]])] = from_runs(runs if runs[-1] else runs[:-1], (height, width))
     return masks

@@ -6,7 +6,9 @@ A line of the text file is ``<mask path relative to the text file> <label id> <c
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class SubmissionLayout:
         mask_link: how the text file writes that path: relative to the text file's own folder.
         label_digits: least number of digits of a label id; KITTI's README writes ``026``.
         zip_limit_mb: largest archive that the server is known to take, None when nobody knows.
+        list_pattern: file name by which the official code finds a frame's text file, anywhere below the root.
+        frame_name: regular expression of a frame's name; needed where ``list_pattern`` has a star.
         skip_unknown_labels: the official code passes over ids outside the table (ScanNet) where others crash.
     """
 
@@ -27,7 +31,25 @@ class SubmissionLayout:
     mask_link: str
     label_digits: int = 1
     zip_limit_mb: int | None = None
+    list_pattern: str = "{frame}.txt"
+    frame_name: str = ".+"
     skip_unknown_labels: bool = False
+
+    def frame_of(self, list_name: str, *, any_case: bool = False) -> str | None:
+        """The frame whose list a text file is by its name, or None.
+
+        Args:
+            list_name: path of the text file below the root; its folder does not matter.
+            any_case: pass over upper and lower case, which the official code does not.
+        """
+        match = _list_regex(self.list_pattern, self.frame_name, any_case).fullmatch(list_name.rpartition("/")[2])
+        return match["frame"] if match else None
+
+
+@lru_cache
+def _list_regex(list_pattern: str, frame_name: str, any_case: bool) -> re.Pattern[str]:
+    escaped = re.escape(list_pattern).replace(r"\*", ".*").replace(r"\{frame\}", f"(?P<frame>{frame_name})")
+    return re.compile(escaped, re.DOTALL | (re.IGNORECASE if any_case else re.NOFLAG))
 
 
 PRED_LIST = SubmissionLayout(

@@ -1,0 +1,74 @@
+"""Writing files so that nothing half-written is ever taken for whole, and telling why a write failed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dataset_adapters.problems import InputError
+
+FIXES = {
+    errno.ENOSPC: "Free some space and run the same command again; what was finished is kept.",
+    errno.EDQUOT: "Free some of your quota and run the same command again; what was finished is kept.",
+    errno.EACCES: "Change the permissions, or choose another place with the command's options.",
+    errno.EROFS: "This file system is read-only; choose another place with the command's options.",
+    errno.ENOENT: "Check the path for a typing error.",
+}
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; what was written there takes the final name only if all went well.
+
+    The temporary name is always the same, so that a killed command's rest is overwritten by the next one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write readable JSON atomically; NaN is refused, keys keep their order."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: it is missing or not JSON; ``expected`` says what it should be.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise explain(error) from error
+    except ValueError as error:
+        raise InputError(
+            path, found=f"no JSON ({error})", expected=expected, fix="The file is damaged or of another kind."
+        ) from error
+
+
+def explain(error: OSError) -> InputError:
+    """An operating-system error as the paragraph that a user reads."""
+    return InputError(
+        error.filename or "a file", found=(error.strerror or str(error)).lower(),
+        expected="a file that can be read or written",
+        fix=FIXES.get(error.errno or 0, "Check the disk and the path, then run the same command again."),
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Images of any size to one batch, and boxes between the two resolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.detection.image_list import ImageList
+
+from robsub.recipe import ModelConfig
+
+SIZE_DIVISOR = 32
+"""The stride of P5: the pyramid's levels fit each other on multiples of it."""
+
+
+class InputTransform(nn.Module):
+    """Normalises, resizes and pads images to one batch on the model's device."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.min_size, self.max_size = config.min_size, config.max_size
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(config.image_mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.image_std).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Sequence[Tensor]) -> ImageList:
+        """Batch images of (3, H, W) RGB, uint8 or float in [0, 1].
+
+        Returns:
+            ``tensors`` (N, 3, H', W') float32, zero (the mean colour) beyond each image at the right and the bottom,
+            H' and W' multiples of 32; ``image_sizes``, each image's (height, width) in the batch.
+        """
+        inputs = [self.resize(self.normalise(image)) for image in images]
+        sizes = [(image.shape[1], image.shape[2]) for image in inputs]
+        height, width = (-(-max(side) // SIZE_DIVISOR) * SIZE_DIVISOR for side in zip(*sizes, strict=True))
+        batch = inputs[0].new_zeros(len(inputs), 3, height, width)
+        for canvas, image in zip(batch, inputs, strict=True):
+            canvas[:, : image.shape[1], : image.shape[2]] = image
+        return ImageList(batch, sizes)
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """(3, H, W) float32 with the configured mean and scale taken out."""
+        image = image.to(self.mean.device)
+        image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
+        return (image - self.mean) / self.std
+
+    def resize(self, image: Tensor) -> Tensor:
+        """Bring (3, H, W) to the network's size, bilinear on pixel centres as in Detectron."""
+        old = (image.shape[1], image.shape[2])
+        new = input_size(old, self.min_size, self.max_size)
+        return image if new == old else F.interpolate(image[None], new, mode="bilinear", align_corners=False)[0]
+
+
+def input_size(size: tuple[int, int], min_size: int, max_size: int) -> tuple[int, int]:
+    """The (height, width) an image gets: its shorter side ``min_size``, but its longer side at most ``max_size``."""
+    scale = min(min_size / min(size), max_size / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def scale_boxes(boxes: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """Boxes (N, 4) XYXY of an image of (height, width) ``old``, in the pixels of its copy of size ``new``."""
+    y, x = new[0] / old[0], new[1] / old[1]
+    return boxes * boxes.new_tensor((x, y, x, y))

@@ -1,0 +1,73 @@
+"""The default places of everything that a command reads or writes, below the working directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dataset_adapters.problems import InputError
+from robsub.predictions import MANIFEST
+
+RUNS = Path("runs")
+CHECKPOINT = "checkpoint.pt"
+
+
+def run_path(recipe: str) -> Path:
+    """Where a recipe is trained."""
+    return RUNS / recipe
+
+
+def store_path(dataset: str, split: str) -> Path:
+    """Where a split's predictions are."""
+    return Path("predictions") / f"{dataset}-{split}"
+
+
+def archive_path(benchmark: str, split: str) -> Path:
+    """Where a submission goes."""
+    return Path("submissions") / f"{benchmark}-{split}.zip"
+
+
+def latest_checkpoint() -> Path:
+    """The checkpoint that was written last.
+
+    Raises:
+        InputError: there is no run.
+    """
+    checkpoints = sorted(RUNS.glob(f"*/{CHECKPOINT}"), key=lambda path: path.stat().st_mtime)
+    if not checkpoints:
+        raise InputError(
+            RUNS, found="no run with a checkpoint", expected="at least one",
+            fix="Train one with 'robsub train', or name a checkpoint with --checkpoint.",
+        )  # fmt: skip
+    return checkpoints[-1]
+
+
+def predicted_datasets(split: str, datasets: tuple[str, ...]) -> list[str]:
+    """The data sets that have a prediction store of the split at the default place.
+
+    Raises:
+        InputError: none has.
+    """
+    found = [name for name in datasets if (store_path(name, split) / MANIFEST).is_file()]
+    if not found:
+        raise InputError(
+            "predictions", found=f"no store of any data set's split {split!r}",
+            expected=f"one or more of {', '.join(f'{name}-{split}' for name in datasets)}",
+            fix=f"Make one with 'robsub predict --dataset kitti --split {split}', or name --dataset and --predictions.",
+        )  # fmt: skip
+    return found
+
+
+def result_path(wanted: Path, benchmark: str, split: str, kind: str, *, many: bool) -> Path:
+    """Where one result goes: the file that was asked for, or a file of its own in the folder that was asked for.
+
+    Raises:
+        InputError: several results are wanted in one file.
+    """
+    if wanted.is_dir() or not wanted.suffix:
+        return wanted / f"{benchmark}-{split}.{kind}"
+    if many:
+        raise InputError(
+            wanted, found="one file for several data sets", expected="a folder, such as results/",
+            fix="Name a folder, or choose one data set with --dataset.",
+        )  # fmt: skip
+    return wanted

@@ -1,0 +1,213 @@
+"""The prediction store: what ``predict`` fills and every later command reads.
+
+A directory with ``manifest.json`` and ``*.jsonl`` shards, one line an image, also for an image without detections::
+
+    {"image": "000000_10", "size": [375, 1242], "instances": [{"category": "car", "score": 0.98,
+     "bbox": [x, y, width, height], "segmentation": {"size": [375, 1242], "counts": "..."}}]}
+
+Lines are appended and flushed one by one, so a killed run loses at most the image it was at; an unfinished last line is
+cut off when the store is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from dataset_adapters import rle
+from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.problems import InputError
+from robsub.files import read_json, write_json
+
+MANIFEST = "manifest.json"
+IMAGE_NAME = re.compile(rb'"image"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+
+class PredictionSource(Protocol):
+    """Anything that knows predictions by frame: a store, a native submission, COCO results. Must be picklable."""
+
+    def frames(self) -> Collection[str]:
+        """The frames that it has predictions for, empty ones included."""
+        ...
+
+    def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
+        """One frame's predictions, None if it is not there; ``size`` is the frame's (height, width)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    shard: str
+    line: int
+    offset: int
+
+
+class PredictionStore:
+    """Read access to a store.
+
+    Args:
+        path: its directory.
+
+    Raises:
+        InputError: there is no store, or a shard cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / MANIFEST).is_file():
+            raise InputError(
+                path, found="no manifest.json" if path.is_dir() else "no such folder", expected="a prediction store",
+                fix="Make one with 'robsub predict', or name another with --predictions.",
+            )  # fmt: skip
+        self.manifest: dict[str, Any] = read_json(path / MANIFEST, "the manifest of a prediction store")
+        self._index = _index(path)
+
+    def frames(self) -> Collection[str]:
+        """The frames that the store has a line for."""
+        return self._index.keys()
+
+    def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
+        """One frame's predictions in the order they were written, None if the store has no line for it.
+
+        Raises:
+            InputError: the line is damaged, or its masks have another size than the frame.
+        """
+        place = self._index.get(frame)
+        if place is None:
+            return None
+        shard = self.path / place.shard
+        with shard.open("rb") as file:
+            file.seek(place.offset)
+            line = file.readline()
+        try:
+            record = json.loads(line)
+            found = (int(record["size"][0]), int(record["size"][1]))
+            predictions = [_from_json(item) for item in record["instances"]]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise InputError(
+                shard, line=place.line, found=f"no record of an image ({type(error).__name__}: {error})",
+                expected="a line of the prediction store", fix="Run 'robsub predict --overwrite' again.",
+            ) from error  # fmt: skip
+        sizes = {found, *((p.rle["size"][0], p.rle["size"][1]) for p in predictions)}
+        if sizes != {size}:
+            wrong = next(s for s in sizes if s != size)
+            raise InputError(
+                shard, line=place.line, found=f"{frame} with {wrong[1]} x {wrong[0]} pixels",
+                expected=f"{size[1]} x {size[0]}, the size of its image",
+                fix="These predictions were made on other images; predict this data set again.",
+            )  # fmt: skip
+        return predictions
+
+
+class PredictionWriter:
+    """Append images to one shard of a store; a context manager.
+
+    Args:
+        path: the store's directory, made if it is missing.
+        shard: the shard's name, one for every process that writes.
+        manifest: what the store is of; ``dataset``, ``split`` and ``checkpoint`` must agree with a store already there.
+
+    Raises:
+        InputError: the directory holds predictions of another data set, split or checkpoint.
+    """
+
+    IDENTITY = ("dataset", "split", "checkpoint", "settings")
+
+    def __init__(self, path: Path, shard: str, manifest: Mapping[str, Any]) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self.manifest = dict(manifest)
+        if (path / MANIFEST).is_file():
+            self._require_same(read_json(path / MANIFEST, "the manifest of a prediction store"))
+        else:
+            write_json(path / MANIFEST, self.manifest)
+        self.done = set(_index(path))
+        """The frames that are already there."""
+        _cut_unfinished(path / f"{shard}.jsonl")
+        self._file = (path / f"{shard}.jsonl").open("ab")
+
+    def add(self, frame: str, size: tuple[int, int], predictions: Iterable[Prediction]) -> None:
+        """Write one image's line; ``size`` is (height, width)."""
+        record = {"image": frame, "size": list(size), "instances": [_to_json(p) for p in predictions]}
+        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _require_same(self, there: Mapping[str, Any]) -> None:
+        for key in self.IDENTITY:
+            if there.get(key) != self.manifest.get(key):
+                raise InputError(
+                    self.path / MANIFEST, found=f"predictions with {key} = {there.get(key)}",
+                    expected=f"{key} = {self.manifest.get(key)}, or an empty folder",
+                    fix="Choose another folder with --out, or start over with --overwrite.",
+                )  # fmt: skip
+
+
+def _index(path: Path) -> dict[str, _Place]:
+    """frame -> the line it stands on, over all shards; a frame written twice is taken from its last line."""
+    return {json.loads(name): place for shard in sorted(path.glob("*.jsonl")) for name, place in _finished(shard)}
+
+
+def _finished(shard: Path) -> Iterator[tuple[bytes, _Place]]:
+    """The image name (still as JSON) and place of every whole line; an unfinished last line is passed over."""
+    offset = 0
+    with shard.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            name = IMAGE_NAME.search(line)
+            if name is None:
+                raise InputError(
+                    shard, line=number, found="a line without an image name", expected='{"image": "...", ...}',
+                    fix="Delete that line and run 'robsub predict' again: it predicts what is missing.",
+                )  # fmt: skip
+            yield name[1], _Place(shard.name, number, offset)
+            offset += len(line)
+
+
+def _cut_unfinished(shard: Path) -> None:
+    """Drop what a killed writer left of its last line."""
+    if shard.is_file():
+        whole = sum(len(line) for line in shard.open("rb") if line.endswith(b"\n"))
+        if whole < shard.stat().st_size:
+            os.truncate(shard, whole)
+
+
+def _to_json(prediction: Prediction) -> dict[str, Any]:
+    x1, y1, x2, y2 = prediction.box
+    mask = prediction.rle
+    return {
+        "category": prediction.label,
+        "score": prediction.score,
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "segmentation": {"size": list(mask["size"]), "counts": mask["counts"].decode("ascii")},
+    }
+
+
+def _from_json(item: Mapping[str, Any]) -> Prediction:
+    x, y, width, height = (float(v) for v in item["bbox"])
+    score = float(item["score"])
+    if not (0 <= score <= 1) or not all(map(math.isfinite, (x, y, width, height))):
+        raise ValueError(f"score {score}, bbox {item['bbox']}: a score from 0 to 1 and finite numbers are wanted")
+    mask = item["segmentation"]
+    size = [int(mask["size"][0]), int(mask["size"][1])]
+    return Prediction(
+        label=str(item["category"]),
+        score=score,
+        box=(x, y, x + width, y + height),
+        rle=rle.Rle(size=size, counts=str(mask["counts"]).encode("ascii")),
+    )

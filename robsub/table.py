@@ -1,0 +1,87 @@
+"""The paper's Table 1 from results: a row for every benchmark, the measured numbers beside the paper's own.
+
+Source: arXiv:1807.05361, Table 1, whose text gives some cells without their columns; those are marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from dataset_adapters.problems import InputError
+from robsub.files import read_json
+
+Format = Literal["markdown", "latex", "csv"]
+
+COLUMNS = {"AP": "AP50:95", "AP50": "AP50", "AP100m": "AP100m", "AP50m": "AP50m", "NegAP": "Neg AP"}
+TITLES = {"kitti": "KITTI", "cityscapes": "Cityscapes", "wilddash": "WildDash", "scannet": "ScanNet"}
+
+PAPER: dict[str, dict[str, float]] = {
+    "kitti": {"AP": 0.1637, "AP50": 0.345},
+    "cityscapes": {"AP": 0.240, "AP50": 0.458, "AP100m": 0.361, "AP50m": 0.408},
+    "wilddash": {"AP": 0.194, "AP50": 0.340, "NegAP": 0.197},
+    "scannet": {"AP": 0.11},
+}
+"""Fractions, test sets of the challenge's servers."""
+INFERRED = {("kitti", "AP50"), ("wilddash", "AP50"), ("wilddash", "NegAP")}
+FOOTNOTE = "* the column is inferred from the order of the paper's text"
+
+
+def load_result(path: Path) -> dict[str, Any]:
+    """Read what ``robsub evaluate --json`` wrote.
+
+    Raises:
+        InputError: the file is missing or something else.
+    """
+    result = read_json(path, "a result of 'robsub evaluate --json'")
+    if not isinstance(result, dict) or not {"benchmark", "metrics", "images"} <= result.keys():
+        raise InputError(
+            path, found="JSON without benchmark, metrics and images", expected="a result of 'robsub evaluate --json'",
+            fix="Name the file that 'robsub evaluate --json' wrote.",
+        )  # fmt: skip
+    return result
+
+
+def results_table(results: Sequence[Mapping[str, Any]], style: Format = "markdown") -> str:
+    """Lay out results as the paper's table, percentages; the benchmarks stand in the paper's order.
+
+    Args:
+        results: parsed result files, of any of the benchmarks.
+        style: markdown, latex (booktabs) or csv.
+    """
+    order = {name: i for i, name in enumerate(PAPER)}
+    rows = []
+    for result in sorted(results, key=lambda r: order.get(r["benchmark"], len(order))):
+        name = result["benchmark"]
+        title = TITLES.get(name, name)
+        of = f"{result['images']} of {result['images_expected']} images, protocol {result['protocol']}"
+        rows.append([title, f"robsub, {result['split']}, {of}", *_cells(name, result["metrics"], inferred=False)])
+        if name in PAPER:
+            rows.append([title, "paper, test server", *_cells(name, PAPER[name], inferred=True)])
+    return _render([["Data set", "Numbers of", *COLUMNS.values()], *rows], style)
+
+
+def _cells(name: str, metrics: Mapping[str, float | None], *, inferred: bool) -> list[str]:
+    return [_cell(metrics.get(key)) + ("*" if inferred and (name, key) in INFERRED else "") for key in COLUMNS]
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _render(rows: list[list[str]], style: Format) -> str:
+    if style == "csv":
+        return "\n".join(",".join(f'"{cell}"' if "," in cell else cell for cell in row) for row in rows)
+    if style == "latex":
+        body = [" & ".join(row).replace("_", r"\_").replace("*", r"$^*$") + r" \\" for row in rows]
+        head = r"\begin{tabular}{ll" + "r" * len(COLUMNS) + "}"
+        lines = [head, r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}", f"% {FOOTNOTE}"]
+        return "\n".join(lines)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    text = [
+        [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        for row in rows
+    ]
+    rule = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (text[0], rule, *text[1:])) + f"\n\n{FOOTNOTE}"

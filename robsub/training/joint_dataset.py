@@ -1,0 +1,108 @@
+"""Several data sets as one, in the joint label space: photos with their objects as one map of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dataset_adapters import rle
+from dataset_adapters.base import DatasetAdapter, Frame
+from dataset_adapters.ground_truth import GroundTruth
+from dataset_adapters.labels import JOINT_CLASSES
+from dataset_adapters.problems import InputError
+from robsub.model.id_map import IGNORE
+from robsub.photos import read_photo
+from robsub.training.draws import Draws
+
+Target = dict[str, Tensor]
+CLASS_INDEX = {name: index for index, name in enumerate(JOINT_CLASSES, start=1)}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A photo, (3, H, W) uint8 RGB, and its target as ``robsub.model`` takes it."""
+
+    name: str
+    image: Tensor
+    target: Target
+
+
+class JointDataset(Dataset[Sample | InputError]):
+    """Draw samples of several data sets by position.
+
+    Args:
+        frames: every frame with its data set, one data set after the other.
+        draws: which of them is drawn at which position.
+    """
+
+    def __init__(self, frames: Sequence[tuple[DatasetAdapter, Frame]], draws: Draws) -> None:
+        self.frames = frames
+        self.draws = draws
+
+    def __getitem__(self, position: int) -> Sample | InputError:
+        """The sample drawn at ``position``; a broken file's error is returned, as a worker cannot raise it whole."""
+        index, flip = self.draws.at(position)
+        adapter, frame = self.frames[index]
+        try:
+            return load_sample(adapter, frame, flip=flip)
+        except InputError as error:
+            return error
+
+
+def load_sample(adapter: DatasetAdapter, frame: Frame, *, flip: bool = False) -> Sample:
+    """Read one frame's photo and objects.
+
+    Args:
+        adapter: the frame's data set.
+        frame: an annotated frame.
+        flip: mirror it left to right.
+
+    Raises:
+        InputError: the photo or the annotation cannot be read, or their sizes differ.
+    """
+    truth = adapter.ground_truth(frame)
+    image = read_photo(frame.image)
+    target = joint_target(truth, adapter.class_map)
+    if flip:
+        image, target = image.flip(2), flipped(target)
+    return Sample(f"{adapter.name}/{frame.name}", image, target)
+
+
+def joint_target(truth: GroundTruth, class_map: Mapping[str, str]) -> Target:
+    """One frame's objects in the joint space.
+
+    Args:
+        truth: the native ground truth.
+        class_map: native label name -> joint class; labels that are not in it, and groups, are to be ignored.
+
+    Returns:
+        What ``MaskRCNN.losses`` takes: ``ids`` (H, W) int16, 1 to N on the objects, 0 on background, IGNORE on void and
+        groups; ``values`` (N,) 1 to N; ``boxes`` (N, 4) float32 XYXY pixels, exclusive; ``labels`` (N,) int64, the
+        class's place in JOINT_CLASSES counted from 1.
+    """
+    objects = [s for s in truth.segments if not s.is_group and s.label.name in class_map]
+    ids = np.zeros(truth.size, dtype=np.int16)
+    for segment in truth.segments:
+        if segment not in objects:
+            ids[rle.decode(segment.rle)] = IGNORE
+    for number, segment in enumerate(objects, start=1):
+        ids[rle.decode(segment.rle)] = number
+    return {
+        "ids": torch.from_numpy(ids),
+        "values": torch.arange(1, len(objects) + 1),
+        "boxes": torch.tensor([rle.box(s.rle) for s in objects], dtype=torch.float32).reshape(-1, 4),
+        "labels": torch.tensor([CLASS_INDEX[class_map[s.label.name]] for s in objects], dtype=torch.int64),
+    }
+
+
+def flipped(target: Target) -> Target:
+    """The target of the image mirrored left to right."""
+    width = target["ids"].shape[1]
+    x1, y1, x2, y2 = target["boxes"].unbind(1)
+    boxes = torch.stack((width - x2, y1, width - x1, y2), dim=1)
+    return {**target, "ids": target["ids"].flip(1), "boxes": boxes}

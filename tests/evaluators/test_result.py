@@ -1,0 +1,170 @@
+"""The result: its JSON, its tables, and what it says of distances and frame sets."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+
+from dataset_adapters.ground_truth import Segment
+from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
+from dataset_adapters.problems import InputError
+from evaluators.matching import ImageMatches
+from evaluators.protocol import CITYSCAPES, KITTI, WILDDASH, Protocol
+from evaluators.result import EvaluationResult, summarise
+
+from .scenes import matched, predicted, region
+
+CAR, ELSEWHERE = (0, 0, 40, 25), (60, 0, 40, 25)
+
+
+def near_car() -> Segment:
+    return region("car", CAR, distance=20.0, density=1.0)
+
+
+def result(protocol: Protocol, *images: ImageMatches, **more: Any) -> EvaluationResult:
+    return summarise(protocol, ROAD_LABELS, images, benchmark="road", split="val", images_expected=9, **more)
+
+
+def found(protocol: Protocol, frame: str = "a") -> ImageMatches:
+    """A car that is found and a false positive of a higher score: AP 0.25."""
+    return matched(protocol, [near_car()], [predicted("car", CAR, 0.8), predicted("car", ELSEWHERE, 0.9)], frame)
+
+
+def test_json_is_the_documented_shape() -> None:
+    data = result(CITYSCAPES, found(CITYSCAPES), provenance={"robsub": "1"}).to_json()
+    values = dict.fromkeys(("AP", "AP50", "AP100m", "AP50m", "AP50_50m"), 0.25)
+    assert data == {
+        "benchmark": "road", "split": "val", "protocol": "cityscapes", "images": 1, "images_expected": 9,
+        "metrics": values,
+        "classes": {name: values if name == "car" else dict.fromkeys(values) for name in ROAD_CLASSES},
+        "provenance": {"robsub": "1"},
+    }  # fmt: skip
+    assert list(data["metrics"]) == list(values)
+    assert list(data["classes"]) == list(ROAD_CLASSES)
+
+
+def test_json_comes_back_the_same() -> None:
+    sets = {"a": frozenset({"negative"})}
+    first = result(WILDDASH, found(WILDDASH), frame_sets=sets, notes=["made data"])
+    text = json.dumps(first.to_json(), allow_nan=False)
+    again = EvaluationResult.from_json(json.loads(text))
+    assert json.dumps(again.to_json()) == text
+    assert pickle.loads(pickle.dumps(first)).to_json() == first.to_json()
+
+
+@pytest.mark.parametrize("broken", [None, [], {}, {"benchmark": "kitti"}])
+def test_other_json_is_refused(broken: Any) -> None:
+    with pytest.raises(InputError, match=r"numbers\.json: found no evaluation result"):
+        EvaluationResult.from_json(broken, source="numbers.json")
+
+
+def test_metric_that_is_no_number_is_refused() -> None:
+    data = result(KITTI, found(KITTI)).to_json()
+    data["metrics"]["AP"] = "high"
+    with pytest.raises(InputError, match="AP is 'high'"):
+        EvaluationResult.from_json(data)
+
+
+def test_no_image_gives_no_number() -> None:
+    empty = result(CITYSCAPES)
+    assert empty.images == 0
+    assert dict(empty.metrics) == {"AP": None, "AP50": None}
+
+
+def test_same_image_twice_is_an_error() -> None:
+    with pytest.raises(ValueError, match="image a was matched twice"):
+        result(KITTI, found(KITTI), found(KITTI))
+
+
+def test_distance_metrics_are_absent_with_a_reason() -> None:
+    without = matched(CITYSCAPES, [region("car", CAR)], [], "b")
+    nothing = matched(CITYSCAPES, [], [], "c")
+    partly = result(CITYSCAPES, found(CITYSCAPES), without, nothing)
+    assert list(partly.metrics) == ["AP", "AP50"]
+    assert partly.notes == (
+        "AP100m, AP50m, AP50_50m are absent: 1 of 2 images with objects have no distances, for example b.",
+    )
+    assert "AP100m" in result(CITYSCAPES, found(CITYSCAPES), nothing).metrics
+
+
+def test_curves_are_reachable() -> None:
+    pool = result(KITTI, found(KITTI)).pool
+    assert pool is not None
+    curve = pool.curve(mode=0, overlap=0, class_index=ROAD_CLASSES.index("car"))
+    assert curve is not None
+    assert curve.thresholds.tolist() == [0.8, 0.9]
+    assert curve.precision.tolist() == [0.5, 0.0, 1.0]
+    assert pool.curve(mode=0, overlap=0, class_index=0) is None
+
+
+def test_table_is_plain_text_with_the_mean_last() -> None:
+    lines = result(KITTI, found(KITTI)).table().splitlines()
+    assert lines[0] == "road val, protocol kitti, images 1 of 9"
+    assert lines[1].split() == ["AP", "AP50"]
+    assert lines[4].split() == ["car", "25.0", "25.0"]
+    assert lines[5].split() == ["truck", "-", "-"]
+    assert lines[-1].split() == ["mean", "25.0", "25.0"]
+    assert len({len(line) for line in lines[1:]}) == 1
+
+
+def test_frame_has_the_mean_last() -> None:
+    frame = result(KITTI, found(KITTI)).to_frame()
+    assert list(frame.index) == [*ROAD_CLASSES, "mean"]
+    assert list(frame.columns) == ["AP", "AP50"]
+    assert frame.loc[["car", "mean"]].to_numpy().tolist() == [[0.25, 0.25], [0.25, 0.25]]
+    assert frame.loc["bus"].isna().all()
+
+
+def wilddash(**more: Any) -> EvaluationResult:
+    """A frame without hazard, one with much blur, one with little rain drops, and a negative one."""
+    sets = {
+        "plain": frozenset({"classic", "blur/none"}),
+        "blurred": frozenset({"classic", "blur/high"}),
+        "drops": frozenset({"classic", "particles/low"}),
+        "upside-down": frozenset({"negative", "blur/none"}),
+    }
+    all_found = matched(WILDDASH, [near_car()], [predicted("car", CAR, 0.9)], "plain")
+    negative = matched(
+        WILDDASH, [near_car()], [predicted("car", ELSEWHERE, 0.6), predicted("bus", CAR, 0.95)], "upside-down"
+    )
+    images = [all_found, found(WILDDASH, "blurred"), found(WILDDASH, "drops"), negative]
+    return result(WILDDASH, *images, **{"frame_sets": sets, **more})
+
+
+def test_frame_sets_have_their_own_numbers() -> None:
+    sets = wilddash().frame_sets
+    assert list(sets) == ["blur/high", "blur/none", "classic", "negative", "particles/low"]
+    assert dict(sets["blur/high"]) == {"AP": 0.25, "AP50": 0.25, "images": 1}
+    assert sets["classic"]["images"] == 3
+    assert dict(sets["negative"]) == {"AP": 0.0, "AP50": 0.0, "images": 1, "FP@0.5": 2.0, "FP@0.9": 1.0}
+
+
+def test_frame_set_without_an_image_has_no_number() -> None:
+    elsewhere = result(WILDDASH, found(WILDDASH), frame_sets={"other": frozenset({"negative"})})
+    assert dict(elsewhere.frame_sets["negative"]) == {
+        "AP": None, "AP50": None, "images": 0, "FP@0.5": None, "FP@0.9": None
+    }  # fmt: skip
+    assert elsewhere.metrics["NegAP"] is None
+
+
+def test_neg_ap_has_two_readings_and_says_which() -> None:
+    hazards, negative = wilddash(), wilddash(neg_ap="negative")
+    only_hazards = result(
+        WILDDASH, found(WILDDASH, "blurred"), found(WILDDASH, "drops"),
+        matched(WILDDASH, [near_car()], [predicted("car", ELSEWHERE, 0.6)], "upside-down"),
+    )  # fmt: skip
+    assert hazards.metrics["NegAP"] == only_hazards.metrics["AP"] != hazards.metrics["AP"]
+    assert negative.metrics["NegAP"] == 0.0
+    assert "hazard" in hazards.notes[0]
+    assert "own negative frames" in negative.notes[0]
+    assert list(hazards.metrics) == ["AP", "AP50", "NegAP"]
+
+
+def test_neg_ap_is_absent_without_frame_sets() -> None:
+    unknown = wilddash(frame_sets={})
+    assert list(unknown.metrics) == ["AP", "AP50"]
+    assert unknown.notes == ("NegAP is absent: the frame sets are not known.",)
+    assert "frame_sets" not in unknown.to_json()

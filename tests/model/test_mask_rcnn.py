@@ -1,0 +1,201 @@
+"""The whole network: it trains, it detects, and odd inputs pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.models.detection import maskrcnn_resnet50_fpn
+from torchvision.ops import box_iou
+
+from robsub import recipe
+from robsub.model.id_map import IGNORE
+from robsub.model.mask_rcnn import MaskRCNN, build_model
+from robsub.model.roi_heads import box_losses, mask_loss
+from robsub.model.roi_pool import NonLocalRoIAlign
+from robsub.model.rpn import build_rpn
+from robsub.model.transform import InputTransform, input_size
+from robsub.recipe import ModelConfig
+
+from .conftest import CLASSES, Scene, scene
+
+LOSSES = {"loss_classifier", "loss_box_reg", "loss_mask", "loss_objectness", "loss_rpn_box_reg"}
+
+
+def build(config: ModelConfig, test: recipe.TestConfig | None = None) -> MaskRCNN:
+    return build_model(config, test or recipe.TestConfig(), CLASSES)
+
+
+def backward(model: MaskRCNN, *scenes: Scene) -> dict[str, Tensor]:
+    images, targets = [image for image, _ in scenes], [target for _, target in scenes]
+    losses: dict[str, Tensor] = model(images, targets)
+    assert set(losses) == LOSSES
+    assert all(loss.isfinite() for loss in losses.values())
+    torch.autograd.backward(list(losses.values()))
+    return losses
+
+
+@pytest.mark.parametrize("heads", [(), ("box",), ("mask",), ("box", "mask")])
+def test_block_stands_in_front_of_the_named_heads(config: ModelConfig, heads: tuple[str, ...]) -> None:
+    model = build(replace(config, nl_heads=heads))
+    pools = {"box": model.roi_heads.box_roi_pool, "mask": model.roi_heads.mask_roi_pool}
+    assert {name for name, pool in pools.items() if isinstance(pool, NonLocalRoIAlign)} == set(heads)
+    backward(model, scene(3))
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    model.eval()
+    assert model([torch.rand(3, 96, 96)])[0].mask_probs.shape[1:] == (28, 28)
+
+
+def test_learns_a_scene(config: ModelConfig) -> None:
+    """Losses fall in a few steps; after them the model finds the objects, where they are."""
+    model = build(config)
+    scenes = [scene(4, seed=seed) for seed in range(2)]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    totals = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        losses = backward(model, *scenes)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5)
+        optimizer.step()
+        totals.append(float(sum(loss.detach() for loss in losses.values())))
+    assert sum(totals[10:15]) < 0.7 * sum(totals[:5])
+    assert sum(totals[-5:]) < 0.3 * sum(totals[:5])
+
+    image, target = scenes[0]
+    found = model.eval()([(image * 255).byte()])[0]
+    print(found, target, totals)
+    overlap, best = box_iou(target["boxes"], found.boxes).max(dim=1)
+    assert found.labels[best].tolist() == target["labels"].tolist()
+    assert overlap.min() > 0.75
+    assert (found.mask_probs[best] > 0.5).float().mean() > 0.9
+
+
+def test_images_without_objects_train(config: ModelConfig) -> None:
+    model = build(config)
+    losses = backward(model, scene(0))
+    assert losses["loss_mask"] == 0
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_void_image_trains(config: ModelConfig) -> None:
+    """No RoI is left to sample; the losses of both heads are 0, not NaN."""
+    image, target = scene(0)
+    target["ids"].fill_(IGNORE)
+    losses = backward(build(config), (image, target))
+    assert losses["loss_classifier"] == losses["loss_box_reg"] == losses["loss_mask"] == 0
+
+
+def test_ignored_anchors_are_not_sampled(config: ModelConfig) -> None:
+    _, target = scene(2)
+    target["ids"][:, 96:] = torch.where(target["ids"][:, 96:] == 0, IGNORE, target["ids"][:, 96:])
+    anchors = torch.tensor([[20.0, 80, 40, 96], [100, 0, 120, 10], [90, 0, 102, 10], *target["boxes"].tolist()])
+    labels, _ = build_rpn(config).assign_targets_to_anchors([anchors], [target | {"scale": torch.ones(4)}])
+    assert labels[0].tolist() == [0, -1, 0, 1, 1]
+
+
+def test_resized_image_keeps_its_ids(config: ModelConfig) -> None:
+    """Targets come from the map in its own pixels: a half-size network sees the same masks."""
+    image, target = scene(3, size=(192, 384))
+    model = build(config)
+    with patch.object(model.roi_heads, "losses", wraps=model.roi_heads.losses) as losses:
+        backward(model, (image, target))
+    seen = losses.call_args.args[-1][0]
+    torch.testing.assert_close(seen["boxes"], target["boxes"] / 2)
+    assert seen["scale"].tolist() == [2, 2, 2, 2]
+    assert seen["ids"] is target["ids"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 600), (600, 40), (1, 500), (96, 192)])
+def test_any_size_of_image(config: ModelConfig, size: tuple[int, int]) -> None:
+    """The odd image comes first, which must not spoil what the model sees in the next one."""
+    model = build(config, recipe.TestConfig(score_threshold=0.0, detections_per_image=7)).eval()
+    image = torch.rand(3, *size)
+    found = model([image])[0]
+    assert len(found) == len(found.boxes) == len(found.labels) == len(found.mask_probs)
+    assert (found.boxes.amax(dim=0) <= torch.tensor([size[1], size[0], size[1], size[0]]) + 1e-3).all()
+    assert (found.scores.diff() <= 0).all()
+
+    usual = [torch.rand(3, 96, 192)]
+    after = model(usual)[0]
+    fresh = build(config, recipe.TestConfig(score_threshold=0.0, detections_per_image=7)).eval()
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(after.boxes, fresh(usual)[0].boxes)
+
+
+def test_a_batch_is_its_images(config: ModelConfig) -> None:
+    """Padding beyond an image is the mean colour: of the same size, images do not influence each other."""
+    model = build(config, recipe.TestConfig(score_threshold=0.0, detections_per_image=5)).eval()
+    images = [torch.rand(3, 96, 192) for _ in range(3)]
+    for alone, together in zip((model([image])[0] for image in images), model(images), strict=True):
+        torch.testing.assert_close(alone.boxes, together.boxes, rtol=0, atol=1e-2)
+        torch.testing.assert_close(alone.mask_probs, together.mask_probs, rtol=0, atol=1e-4)
+
+
+def test_only_the_asked_classes(config: ModelConfig) -> None:
+    model = build(config, recipe.TestConfig(score_threshold=0.0, detections_per_image=10)).eval()
+    found = model([torch.rand(3, 96, 192)], classes=[2])[0]
+    assert found.labels.tolist() == [2] * 10
+
+
+def test_outputs_are_float32_under_autocast(config: ModelConfig) -> None:
+    model = build(config, recipe.TestConfig(score_threshold=0.0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = backward(model, scene(3))
+        found = model.eval()([scene(3)[0]])[0]
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    assert found.boxes.dtype == found.scores.dtype == found.mask_probs.dtype == torch.float32
+
+
+def test_plain_head_and_names_are_torchvisions() -> None:
+    """Without blocks, convolutions in the box head and norms, every parameter has torchvision's name and shape."""
+    ours = build_model(ModelConfig(nl_heads=(), box_convs=0), recipe.TestConfig(), 91).state_dict()
+    theirs = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
+    normed = ("fpn.", "mask_head.")  # convolutions with a norm have no bias
+    skipped = ("running_", "num_batches", *normed)
+    wanted = {name: value.shape for name, value in theirs.items() if not any(s in name for s in skipped)}
+    assert wanted == {name: value.shape for name, value in ours.items() if not any(s in name for s in normed)}
+
+
+def test_targets_are_checked(config: ModelConfig) -> None:
+    model, (image, target) = build(config), scene(1)
+    with pytest.raises(ValueError, match="needs targets"):
+        model([image])
+    with pytest.raises(ValueError, match="without area"):
+        model([image], [target | {"boxes": torch.tensor([[3.0, 3, 3, 9]])}])
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((1024, 2048), (666, 1333)), ((375, 1242), (402, 1333)), ((968, 1296), (800, 1071)), ((1, 4000), (1, 1333))],
+)
+def test_input_size(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    config = ModelConfig()
+    assert input_size(size, config.min_size, config.max_size) == expected
+
+
+def test_bytes_and_floats_are_one_image(config: ModelConfig) -> None:
+    transform = InputTransform(config)
+    image = torch.randint(256, (3, 70, 100), dtype=torch.uint8)
+    batch = transform([image, image.float() / 255, torch.rand(3, 96, 192)])
+    assert batch.tensors.shape == (3, 3, 96, 192)
+    assert batch.image_sizes == [(96, 137), (96, 137), (96, 192)]
+    torch.testing.assert_close(batch.tensors[0], batch.tensors[1])
+    assert not batch.tensors[0, :, :, 137:].any()
+
+
+def test_losses_are_torchvisions_but_for_the_bend() -> None:
+    labels = torch.tensor([0, 2, 1, 0])
+    logits, deltas, wanted = torch.randn(4, 3), torch.randn(4, 12), torch.randn(4, 4)
+    losses = box_losses(logits, deltas, labels, wanted)
+    torch.testing.assert_close(losses["loss_classifier"], torch.nn.functional.cross_entropy(logits, labels))
+    error = torch.stack((deltas[1, 8:] - wanted[1], deltas[2, 4:8] - wanted[2])).abs()
+    bent = torch.where(error < 1, error.square() / 2, error - 0.5)
+    torch.testing.assert_close(losses["loss_box_reg"], bent.sum() / 4)
+
+    masks, share = torch.randn(2, 3, 28, 28), torch.rand(2, 28, 28)
+    own = torch.stack((masks[0, 2], masks[1, 1])).sigmoid()
+    entropy = -(share * own.log() + (1 - share) * (1 - own).log()).mean()
+    torch.testing.assert_close(mask_loss(masks, torch.tensor([2, 1]), share), entropy)
