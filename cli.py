@@ -201,13 +201,13 @@ def package(
     overwrite: bool,
 ) -> None:
     """Write a benchmark's native submission and verify it. Exit status 1 if verification finds an error."""
-    from robsub.evaluate import open_predictions
     from robsub.package import package as write_package
+    from robsub.predictions import open_store
 
     adapter = get_adapter(dataset, data_root)
-    source = open_predictions(predictions or places.store_path(dataset, split), adapter)
+    store = open_store(predictions or places.store_path(dataset, split), dataset)
     archive = out or places.archive_path(dataset, split)
-    written = write_package(adapter, split, source, archive, allow_missing=allow_missing, overwrite=overwrite)
+    written = write_package(adapter, split, store, archive, allow_missing=allow_missing, overwrite=overwrite)
     click.echo(written.text())
     sys.exit(not written.report.ok)
 

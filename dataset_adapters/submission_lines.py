@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from dataset_adapters.submission_faults import Finding
 
+SEPARATORS = re.compile(r"[ \t]+")
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -58,11 +59,11 @@ def read_list(data: bytes) -> tuple[Iterator[ListLine], list[Finding]]:
 
 def parse_line(number: int, text: str) -> ListLine:
     """Read one line without its end."""
-    fields = text.split()
-    if not fields:
+    fields = SEPARATORS.split(text.strip(" \t"))
+    if fields == [""]:
         return ListLine(number, None, None, None, (Finding("line-blank", "a blank line", number),))
     if len(fields) != 3:
-        fault = Finding("line-fields", f"{len(fields)} field{'s' * (len(fields) != 1)}: {text!r}", number)
+        fault = Finding("line-fields", f"{len(fields)} field{'s' * (len(fields) != 1)}: {_shown(text)}", number)
         return ListLine(number, _probable_link(fields), None, None, (fault,))
     findings = [*_separator_faults(number, text)]
     label_id, label_faults = _label(number, fields[1])
@@ -79,12 +80,12 @@ def resolve_link(list_name: str, link: str, number: int) -> str | Finding:
         number: the line's number.
     """
     if "\\" in link:
-        return Finding("path-backslash", repr(link), number)
+        return Finding("path-backslash", _shown(link), number)
     if posixpath.isabs(link) or re.match(r"[A-Za-z]:", link):
-        return Finding("path-absolute", repr(link), number)
+        return Finding("path-absolute", _shown(link), number)
     target = posixpath.normpath(posixpath.join(posixpath.dirname(list_name), link))
     if target.split("/")[0] == "..":
-        return Finding("path-escape", repr(link), number)
+        return Finding("path-escape", _shown(link), number)
     return target
 
 
@@ -104,9 +105,9 @@ def _decode(data: bytes) -> tuple[str, list[Finding]]:
 
 def _separator_faults(number: int, text: str) -> Iterator[Finding]:
     if "\t" in text:
-        yield Finding("line-tab", repr(text), number)
+        yield Finding("line-tab", _shown(text), number)
     elif len(text.split(" ")) != 3:
-        yield Finding("line-spaces", repr(text), number)
+        yield Finding("line-spaces", _shown(text), number)
 
 
 def _probable_link(fields: list[str]) -> str:
@@ -118,18 +119,23 @@ def _label(number: int, text: str) -> tuple[int | None, list[Finding]]:
     try:
         label_id = int(float(text))
     except (ValueError, OverflowError):
-        return None, [Finding("line-number", f"the label {text!r}", number)]
+        return None, [Finding("line-number", f"the label {_shown(text)}", number)]
     exact = re.fullmatch(r"[+-]?\d+", text) is not None
-    return label_id, [] if exact else [Finding("label-fraction", f"the label {text!r}", number)]
+    return label_id, [] if exact else [Finding("label-fraction", f"the label {_shown(text)}", number)]
 
 
 def _score(number: int, text: str) -> tuple[float | None, list[Finding]]:
     try:
         score = float(text)
     except ValueError:
-        return None, [Finding("line-number", f"the score {text!r}", number)]
+        return None, [Finding("line-number", f"the score {_shown(text)}", number)]
     if math.isnan(score):
-        return None, [Finding("score-nan", f"the score {text!r}", number)]
+        return None, [Finding("score-nan", f"the score {_shown(text)}", number)]
     if math.isinf(score):
-        return None, [Finding("score-infinite", f"the score {text!r}", number)]
+        return None, [Finding("score-infinite", f"the score {_shown(text)}", number)]
     return score, []
+
+
+def _shown(text: str) -> str:
+    """Text of any length for a message."""
+    return repr(text[:100])

@@ -76,7 +76,7 @@ def match_image(
     order = {label.name: i for i, label in enumerate(labels.evaluated)}
     evaluated = [p for p in predictions if p.label in order]
     _check_sizes(ground_truth, evaluated)
-    found = sorted((p for p in evaluated if area(p.rle) > 0), key=lambda p: order[p.label])
+    found = [p for p in evaluated if area(p.rle) > 0]
     regions = [s for s in ground_truth.segments if s.label.name in order]
     void = union([s.rle for s in ground_truth.segments if protocol.is_void(s)], ground_truth.size)
     scene = _Scene.measure(protocol, regions, found, void)

@@ -22,7 +22,7 @@ from evaluators.protocol import PROTOCOLS, Protocol
 from evaluators.result import EvaluationResult, summarise
 from robsub import __version__
 from robsub.places import store_path
-from robsub.predictions import MANIFEST, PredictionSource, PredictionStore
+from robsub.predictions import MANIFEST, PredictionSource, open_store
 
 NegAP = Literal["hazards", "negative"]
 
@@ -48,13 +48,7 @@ def open_predictions(path: Path, adapter: DatasetAdapter) -> PredictionSource:
         InputError: nothing is there, or nothing that robsub reads.
     """
     if (path / MANIFEST).is_file():
-        store = PredictionStore(path)
-        if store.manifest.get("dataset") != adapter.name:
-            raise InputError(
-                path / MANIFEST, found=f"predictions of {store.manifest.get('dataset')}",
-                expected=f"predictions of {adapter.name}", fix="Name the right store with --predictions.",
-            )  # fmt: skip
-        return store
+        return open_store(path, adapter.name)
     if not path.exists():
         raise InputError(
             path, found="no such file or folder", expected=f"predictions of {adapter.title}",

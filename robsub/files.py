@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -63,6 +64,12 @@ def read_json(path: Path, expected: str) -> Any:
         raise InputError(
             path, found=f"no JSON ({error})", expected=expected, fix="The file is damaged or of another kind."
         ) from error
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def explain(error: OSError) -> InputError:

@@ -1,11 +1,11 @@
-"""Package: stream a prediction store into a benchmark's native archive, then verify it."""
+"""Package: stream a prediction store into a benchmark's native archive, and verify it."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -14,75 +14,102 @@ from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission_checks import VerifyReport
-from dataset_adapters.submission_writer import SubmissionSummary, write_submission
+from dataset_adapters.submission_writer import write_submission
+from robsub import __version__
 from robsub.evaluate import missing_frames
-from robsub.files import atomic_path, write_json
-from robsub.predictions import PredictionSource
+from robsub.files import atomic_path, file_digest, read_json, write_json
+from robsub.predictions import PredictionStore
 from robsub.verify import require_layout, verify
 
 
 @dataclass(frozen=True)
 class Package:
-    """A written archive: what went in, and what verification says of it."""
+    """A written archive: its manifest and what verification says of it."""
 
     path: Path
-    images: int
-    images_expected: int
-    summary: SubmissionSummary
+    manifest: dict[str, Any]
     report: VerifyReport
+    reused: bool
+
+    def text(self) -> str:
+        """A paragraph for the terminal."""
+        lines = [self.report.text(), f"{self.path}: {'already there, ' if self.reused else ''}{self._contents()}"]
+        if missing := self.manifest["images_expected"] - self.manifest["images"]:
+            lines.append(
+                f"{missing} of {self.manifest['images_expected']} images are missing: a server will reject it."
+            )
+        return "\n".join(lines)
+
+    def _contents(self) -> str:
+        megabytes = self.path.stat().st_size / 1e6
+        counts = ", ".join(f"{n} {name}" for name, n in self.manifest["contents"].items() if isinstance(n, int))
+        return f"{self.manifest['images']} images, {counts}, {megabytes:.1f} MB"
 
 
 def package(
     adapter: DatasetAdapter,
     split: Split,
-    source: PredictionSource,
+    store: PredictionStore,
     out: Path,
     *,
     allow_missing: bool = False,
+    overwrite: bool = False,
 ) -> Package:
-    """Write the native submission of a split to ``out`` (a zip) and ``out``.manifest.json, and verify it.
+    """Write the native submission of a split to ``out`` (a zip) and ``<out>.manifest.json``, and verify it.
+
+    An archive that was already made of the same predictions is kept. The same predictions give the same bytes.
 
     Raises:
         InputError: images or predictions are missing and ``allow_missing`` is not given; nothing is written then.
     """
     layout = require_layout(adapter)
     frames = adapter.frames(split)
-    expected = adapter.frames_expected(split)
-    _require_all(adapter, split, frames, expected, source, allow_missing)
+    if not allow_missing:
+        _require_all(adapter, split, frames, store)
+    identity = {
+        "benchmark": adapter.name,
+        "split": split,
+        "images": len(frames),
+        "images_expected": adapter.frames_expected(split),
+        "predictions_sha256": store.digest(),
+        "robsub": __version__,
+    }
+    manifest_path = out.with_name(f"{out.name}.manifest.json")
+    manifest = None if overwrite else _finished(out, manifest_path, identity)
+    if reused := manifest is not None:
+        return Package(out, manifest, verify(adapter, out, split), reused)
     with atomic_path(out) as temporary:
-        summary = write_submission(temporary, layout, adapter.labels, _read(frames, source, adapter.name))
-        report = verify(adapter, temporary, split, allow_missing=allow_missing)
-    sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
-    counts = {"benchmark": adapter.name, "split": split, "images": len(frames), "images_expected": expected}
-    write_json(out.with_name(f"{out.name}.manifest.json"), {**counts, **summary.to_json(), "sha256": sha256})
-    return Package(out, len(frames), expected, summary, report)
+        contents = write_submission(temporary, layout, adapter.labels, _read(frames, store, adapter.name))
+    manifest = {**identity, "contents": contents.to_json(), "sha256": file_digest(out)}
+    write_json(manifest_path, manifest)
+    return Package(out, manifest, verify(adapter, out, split), reused)
 
 
-def _require_all(
-    adapter: DatasetAdapter,
-    split: Split,
-    frames: list[Frame],
-    expected: int,
-    source: PredictionSource,
-    allow_missing: bool,
-) -> None:
-    if allow_missing:
-        return
+def _finished(out: Path, manifest_path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The manifest of an archive that is whole and made of the same predictions."""
+    if not (out.is_file() and manifest_path.is_file()):
+        return None
+    manifest: dict[str, Any] = read_json(manifest_path, "the manifest of an archive")
+    same = all(manifest.get(key) == value for key, value in identity.items())
+    return manifest if same and manifest.get("sha256") == file_digest(out) else None
+
+
+def _require_all(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame], store: PredictionStore) -> None:
+    expected = adapter.frames_expected(split)
     if len(frames) < expected:
         raise InputError(
             adapter.root, found=f"{len(frames)} images of split {split!r}: {expected - len(frames)} are missing",
             expected=f"all {expected}, because {adapter.title}'s server rejects an incomplete archive",
             fix="Complete the data set, or package what is there with --allow-missing.",
         )  # fmt: skip
-    if missing := missing_frames(frames, source):
+    if missing := missing_frames(frames, store):
         raise InputError(
-            f"predictions of {adapter.name} {split}",
-            found=f"none for {len(missing)} of {len(frames)} images, first {missing[0]}",
+            store.path, found=f"no predictions for {len(missing)} of {len(frames)} images, first {missing[0]}",
             expected="predictions for every image",
             fix="Predict the rest with 'robsub predict', or package them as empty with --allow-missing.",
         )  # fmt: skip
 
 
-def _read(frames: list[Frame], source: PredictionSource, name: str) -> Iterator[tuple[str, list[Prediction]]]:
+def _read(frames: Sequence[Frame], store: PredictionStore, name: str) -> Iterator[tuple[str, list[Prediction]]]:
     for frame in tqdm(frames, desc=f"package {name}", unit="image", disable=None):
-        yield frame.name, source.predictions(frame.name, image_size(frame.image)) or []
+        yield frame.name, store.predictions(frame.name, image_size(frame.image)) or []

@@ -17,13 +17,14 @@ from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
 from robsub import __version__
+from robsub.files import file_digest
 from robsub.model.detections import Detections
 from robsub.model.mask_rcnn import MaskRCNN, build_model
 from robsub.model.paste import paste_to_rle
 from robsub.photos import read_photo
 from robsub.predictions import MANIFEST, PredictionWriter
 from robsub.recipe import TestConfig, recipe_from_dict
-from robsub.training.checkpoint import checkpoint_file, digest, load_checkpoint
+from robsub.training.checkpoint import checkpoint_file, load_checkpoint
 from robsub.training.distributed import join_run
 
 
@@ -113,7 +114,7 @@ def predict(
         "dataset": adapter.name,
         "split": split,
         "frames_expected": len(frames),
-        "checkpoint": digest(file),
+        "checkpoint": file_digest(file),
         "settings": asdict(recipe_from_dict(state["recipe"], "checkpoint", file).test),
         "versions": {"robsub": __version__, "torch": str(torch.__version__)},
     }

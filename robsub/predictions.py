@@ -11,6 +11,7 @@ cut off when the store is opened again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -24,7 +25,7 @@ from typing import Any, Protocol, Self
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
-from robsub.files import read_json, write_json
+from robsub.files import file_digest, read_json, write_json
 
 MANIFEST = "manifest.json"
 IMAGE_NAME = re.compile(rb'"image"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -73,6 +74,11 @@ class PredictionStore:
         """The frames that the store has a line for."""
         return self._index.keys()
 
+    def digest(self) -> str:
+        """SHA-256 over all shards, hexadecimal."""
+        digests = [f"{shard.name} {file_digest(shard)}\n" for shard in sorted(self.path.glob("*.jsonl"))]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
     def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
         """One frame's predictions in the order they were written, None if the store has no line for it.
 
@@ -104,6 +110,21 @@ class PredictionStore:
                 fix="These predictions were made on other images; predict this data set again.",
             )  # fmt: skip
         return predictions
+
+
+def open_store(path: Path, dataset: str) -> PredictionStore:
+    """The store of a data set.
+
+    Raises:
+        InputError: there is no store, or it is of another data set.
+    """
+    store = PredictionStore(path)
+    if store.manifest.get("dataset") != dataset:
+        raise InputError(
+            path / MANIFEST, found=f"predictions of {store.manifest.get('dataset')}",
+            expected=f"predictions of {dataset}", fix="Name the right store with --predictions.",
+        )  # fmt: skip
+    return store
 
 
 class PredictionWriter:

@@ -171,9 +171,11 @@ def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:
             fix="Choose one of these, or name a file ending in .toml.",
         )  # fmt: skip
     settings = read_toml(path)
+    recipe = recipe_from_dict(settings, path.stem, path)
     for override in overrides:
         _merge(settings, _parse_override(override))
-    return recipe_from_dict(settings, path.stem, path)
+        recipe = recipe_from_dict(settings, path.stem, f"-o {override}")
+    return recipe
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -254,13 +256,13 @@ def _describe(hint: Any) -> str:
 
 def _parse_override(text: str) -> dict[str, Any]:
     """``train.batch_size=8`` as the nested table that TOML makes of it; a bare word is taken as text."""
-    key, _, value = text.partition("=")
-    for candidate in (text, f'{key} = "{value}"'):
+    key, equals, value = text.partition("=")
+    for candidate in (text, f'{key} = "{value}"') if equals and "." in key else ():
         try:
             return tomllib.loads(candidate)
         except tomllib.TOMLDecodeError:
             continue
-    raise InputError(text, found="no setting", expected="PART.NAME=VALUE, e.g. train.batch_size=8", fix="Mend it.")
+    raise InputError(f"-o {text}", found="no setting", expected="PART.NAME=VALUE, e.g. train.batch_size=8", fix="Mend it.")
 
 
 def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:

@@ -39,7 +39,9 @@ def car_side(pen: Pen, rng: np.random.Generator) -> None:
     paint = pen.body_colour(rng, pick(rng, CAR_PAINTS))
     roof = rng.uniform(0.18, 0.28), rng.uniform(0.55, 0.66)
     pen.polygon((0.06, 0.48), (roof[0], 0.06), (roof[1], 0.04), (0.8, 0.46), colour=dim(paint, 0.95))
-    pen.polygon((0.0, 0.5), (0.05, 0.44), (0.78, 0.42), (0.97, 0.54), (1.0, 0.82), (0.0, 0.84), colour=paint, shade=0.45)
+    pen.polygon(
+        (0.0, 0.5), (0.05, 0.44), (0.78, 0.42), (0.97, 0.54), (1.0, 0.82), (0.0, 0.84), colour=paint, shade=0.45
+    )
     pen.polygon((0.14, 0.45), (roof[0] + 0.03, 0.13), (0.42, 0.12), (0.42, 0.44), colour=GLASS, part="window")
     pen.polygon((0.47, 0.44), (0.47, 0.12), (roof[1] - 0.02, 0.12), (0.71, 0.43), colour=GLASS, part="window")
     pen.rectangle(0.0, 0.53, 0.04, 0.64, TAILLIGHT, part="taillight")

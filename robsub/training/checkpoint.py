@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -61,9 +60,3 @@ def checkpoint_file(path: Path) -> Path:
             fix="Train one with 'robsub train', or name another with --checkpoint.",
         )  # fmt: skip
     return file
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -128,7 +128,7 @@ def wilddash(**more: Any) -> EvaluationResult:
     }
     all_found = matched(WILDDASH, [near_car()], [predicted("car", CAR, 0.9)], "plain")
     negative = matched(
-        WILDDASH, [near_car()], [predicted("car", ELSEWHERE, 0.6), predicted("bus", CAR, 0.95)], "upside-down"
+        WILDDASH, [near_car()], [predicted("car", ELSEWHERE, 0.6), predicted("bus", CAR, 0.9)], "upside-down"
     )
     images = [all_found, found(WILDDASH, "blurred"), found(WILDDASH, "drops"), negative]
     return result(WILDDASH, *images, **{"frame_sets": sets, **more})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 from torchvision.ops import roi_align
 
 from robsub.model.id_map import IGNORE, mask_targets, mostly_ignored
@@ -21,18 +22,25 @@ def test_targets_are_the_covered_share_of_each_cell() -> None:
         assert torch.equal(target, crop.view(28, 2, 28, 2).mean(dim=(1, 3)))
 
 
-def test_targets_agree_with_aligned_roi_align() -> None:
-    """Both sample an ellipse; against the unaligned kind, half a pixel off, the difference is several times larger."""
+def test_targets_are_aligned() -> None:
+    """The centre of mass of a pasted-back ellipse stays where it is; unaligned RoIAlign moves it half a pixel."""
     y, x = torch.meshgrid(torch.arange(200.0), torch.arange(300.0), indexing="ij")
-    ids = (((x + 0.5 - 150) / 80) ** 2 + ((y + 0.5 - 100) / 60) ** 2 < 1).int() * 7
-    boxes = torch.tensor([[70.0, 40, 230, 160], [61.3, 30.2, 240.9, 171.7], [90.5, 90.1, 150.2, 150.7]])
-    ours = mask_targets(ids, torch.tensor([7, 7, 7]), boxes, 28)
-    rois = torch.cat((torch.zeros(3, 1), boxes), dim=1)
-    masks = (ids == 7).float()[None, None]
-    aligned, shifted = (roi_align(masks, rois, 28, aligned=kind)[:, 0] for kind in (True, False))
-    print((ours - aligned).abs().mean(dim=(1, 2)), (ours - shifted).abs().mean(dim=(1, 2)))
-    print((ours - aligned).mean(dim=(1, 2)), (ours - shifted).mean(dim=(1, 2)))
-    assert 0
+    ids = (((x + 0.5 - 150) / 70) ** 2 + ((y + 0.5 - 100) / 50) ** 2 < 1).int() * 7
+    boxes = torch.tensor([[61.3, 30.2, 240.9, 171.7], [78.5, 12.1, 290.2, 155.7]])
+
+    def off_centre(targets: Tensor) -> Tensor:
+        cells = (torch.arange(28) + 0.5) / 28
+        shares = targets / targets.sum(dim=(1, 2), keepdim=True)
+        centre = torch.stack(((shares.sum(dim=1) * cells).sum(1), (shares.sum(dim=2) * cells).sum(1)), dim=1)
+        return (boxes[:, :2] + centre * (boxes[:, 2:] - boxes[:, :2]) - torch.tensor([150, 100])).abs()
+
+    def pooled(aligned: bool) -> Tensor:
+        rois = torch.cat((torch.zeros(2, 1), boxes), dim=1)
+        return roi_align((ids == 7).float()[None, None], rois, 28, aligned=aligned)[:, 0]
+
+    assert off_centre(mask_targets(ids, torch.tensor([7, 7]), boxes, 28)).max() < 0.1
+    assert off_centre(pooled(aligned=True)).max() < 0.1
+    assert off_centre(pooled(aligned=False)).min() > 0.4
 
 
 def test_no_rois() -> None:

@@ -1,0 +1,102 @@
+"""The prediction store: round trip, resume after a cut line, refusal of what does not belong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dataset_adapters import rle
+from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.problems import InputError
+from robsub.predictions import PredictionStore, PredictionWriter, open_store
+
+MANIFEST = {"dataset": "kitti", "split": "val", "frames_expected": 2, "checkpoint": "c0ffee", "settings": {}}
+SIZE = (6, 9)
+
+
+def prediction(label: str = "car", score: float = 0.75) -> Prediction:
+    mask = np.zeros(SIZE, dtype=bool)
+    mask[1:4, 2:7] = True
+    return Prediction(label, score, (2.0, 1.0, 7.0, 4.0), rle.encode(mask))
+
+
+def fill(path: Path, *frames: str, shard: str = "rank-00000", **changed: Any) -> None:
+    with PredictionWriter(path, shard, MANIFEST | changed) as writer:
+        for frame in frames:
+            writer.add(frame, SIZE, [prediction(), prediction("person", 0.5)])
+
+
+def test_what_is_written_is_read_and_is_cocos_json(tmp_path: Path) -> None:
+    fill(tmp_path, "a", "b")
+    store = open_store(tmp_path, "kitti")
+    assert set(store.frames()) == {"a", "b"}
+    assert store.predictions("a", SIZE) == [prediction(), prediction("person", 0.5)]
+    assert store.predictions("c", SIZE) is None
+    record = json.loads((tmp_path / "rank-00000.jsonl").read_text().splitlines()[0])
+    assert record["size"] == [6, 9]
+    assert record["instances"][0]["bbox"] == [2.0, 1.0, 5.0, 3.0]
+    assert record["instances"][0]["segmentation"]["counts"] == prediction().rle["counts"].decode()
+
+
+def test_an_image_without_objects_is_there(tmp_path: Path) -> None:
+    with PredictionWriter(tmp_path, "s", MANIFEST) as writer:
+        writer.add("empty", SIZE, [])
+    assert PredictionStore(tmp_path).predictions("empty", SIZE) == []
+
+
+def test_a_cut_line_is_lost_and_written_again_and_nothing_else(tmp_path: Path) -> None:
+    fill(tmp_path, "a", "b")
+    shard = tmp_path / "rank-00000.jsonl"
+    whole = shard.read_bytes()
+    for cut in range(whole.index(b"\n") + 1, len(whole)):
+        shard.write_bytes(whole[:cut])
+        assert set(PredictionStore(tmp_path).frames()) == {"a"}
+        with PredictionWriter(tmp_path, "rank-00000", MANIFEST) as writer:
+            assert writer.done == {"a"}
+        assert shard.read_bytes() == whole[: whole.index(b"\n") + 1]
+    fill(tmp_path, "b")
+    assert shard.read_bytes() == whole
+
+
+def test_shards_of_several_processes_are_one_store(tmp_path: Path) -> None:
+    fill(tmp_path, "a", shard="rank-00000")
+    fill(tmp_path, "b", shard="rank-00001")
+    assert set(PredictionStore(tmp_path).frames()) == {"a", "b"}
+
+
+@pytest.mark.parametrize("key", ["dataset", "split", "checkpoint", "settings"])
+def test_another_runs_store_is_refused(tmp_path: Path, key: str) -> None:
+    fill(tmp_path, "a")
+    with pytest.raises(InputError, match=f"{key} = other.*--overwrite"):
+        fill(tmp_path, "b", **{key: "other"})  # found is the store's, expected the run's
+    assert set(PredictionStore(tmp_path).frames()) == {"a"}
+
+
+def test_a_store_of_another_data_set_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, "a")
+    with pytest.raises(InputError, match="predictions of kitti, expected predictions of scannet"):
+        open_store(tmp_path, "scannet")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"score": 0.75', b'"score": NaN'),
+        (b'"score": 0.75', b'"score": 75'),
+        (b'"instances"', b'"objects"'),
+        (b'"size": [6, 9], "inst', b'"size": [9, 6], "inst'),
+        (b'"image": "a"', b'"imag": "a"'),
+        (b"[2.0, 1.0", b"[Infinity, 1.0"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, old: bytes, new: bytes) -> None:
+    fill(tmp_path, "a")
+    shard = tmp_path / "rank-00000.jsonl"
+    assert old in shard.read_bytes()
+    shard.write_bytes(shard.read_bytes().replace(old, new))
+    with pytest.raises(InputError, match=r"rank-00000\.jsonl:1"):
+        PredictionStore(tmp_path).predictions("a", SIZE)
