@@ -27,7 +27,7 @@ class ListLine:
 
     Attributes:
         number: 1-based.
-        link: path of the mask relative to the list file's folder; None on a blank line.
+        link: path of the mask relative to the list file's folder, None where there are not three fields.
         label_id: native id, None where it is no number.
         score: confidence, None where it is no finite number.
         findings: what is wrong with the line.
@@ -64,7 +64,7 @@ def parse_line(number: int, text: str) -> ListLine:
         return ListLine(number, None, None, None, (Finding("line-blank", "a blank line", number),))
     if len(fields) != 3:
         fault = Finding("line-fields", f"{len(fields)} field{'s' * (len(fields) != 1)}: {_shown(text)}", number)
-        return ListLine(number, _probable_link(fields), None, None, (fault,))
+        return ListLine(number, None, None, None, (fault,))
     findings = [*_separator_faults(number, text)]
     label_id, label_faults = _label(number, fields[1])
     score, score_faults = _score(number, fields[2])
@@ -108,11 +108,6 @@ def _separator_faults(number: int, text: str) -> Iterator[Finding]:
         yield Finding("line-tab", _shown(text), number)
     elif len(text.split(" ")) != 3:
         yield Finding("line-spaces", _shown(text), number)
-
-
-def _probable_link(fields: list[str]) -> str:
-    """The mask that a line with too few or too many fields may mean: a path with spaces has the fields in excess."""
-    return fields[0] if fields[0].lower().endswith(".png") else " ".join(fields[:-2] or fields)
 
 
 def _label(number: int, text: str) -> tuple[int | None, list[Finding]]:

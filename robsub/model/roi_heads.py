@@ -137,8 +137,7 @@ class InstanceHeads(RoIHeads):  # type: ignore[misc]
         found = [final_boxes(b, s, size, self.test, classes) for b, s, size in per_image]
 
         mask_logits = self.segment(features, [f.boxes for f in found], sizes)
-        labels = torch.cat([f.labels for f in found])
-        own = mask_logits[torch.arange(len(labels)), labels].sigmoid()  # (N, 28, 28)
+        own = masks_of(mask_logits, torch.cat([f.labels for f in found])).sigmoid()
         masks = torch.split(own, [len(f.labels) for f in found])
         return [Detections(*f, mask_probs=mask) for f, mask in zip(found, masks, strict=True)]
 
@@ -174,5 +173,10 @@ def mask_loss(logits: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:
         labels: (N,) int64.
         wanted: (N, S, S) in [0, 1].
     """
-    own = logits[torch.arange(len(labels)), labels]
+    own = masks_of(logits, labels)
     return F.binary_cross_entropy_with_logits(own, wanted, reduction="sum") / max(1, wanted.numel())
+
+
+def masks_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """(N, S, S) each RoI's mask of its own class, of (N, C, S, S) and (N,)."""
+    return logits[torch.arange(len(labels), device=labels.device), labels]

@@ -26,21 +26,20 @@ def test_targets_are_aligned() -> None:
     """The centre of mass of a pasted-back ellipse stays where it is; unaligned RoIAlign moves it half a pixel."""
     y, x = torch.meshgrid(torch.arange(200.0), torch.arange(300.0), indexing="ij")
     ids = (((x + 0.5 - 150) / 70) ** 2 + ((y + 0.5 - 100) / 50) ** 2 < 1).int() * 7
-    boxes = torch.tensor([[61.3, 30.2, 240.9, 171.7], [78.5, 12.1, 290.2, 155.7]])
+    boxes = torch.from_numpy(DRAW.uniform((10, 10, 230, 160), (70, 40, 290, 190), (50, 4))).float()
 
     def off_centre(targets: Tensor) -> Tensor:
-        cells = (torch.arange(28) + 0.5) / 28
         shares = targets / targets.sum(dim=(1, 2), keepdim=True)
-        centre = torch.stack(((shares.sum(dim=1) * cells).sum(1), (shares.sum(dim=2) * cells).sum(1)), dim=1)
-        return (boxes[:, :2] + centre * (boxes[:, 2:] - boxes[:, :2]) - torch.tensor([150, 100])).abs()
+        cells = (torch.arange(28) + 0.5) / 28
+        centre = torch.stack((shares.sum(dim=1) @ cells, shares.sum(dim=2) @ cells), dim=1)
+        centre = boxes[:, :2] + centre * (boxes[:, 2:] - boxes[:, :2])
+        return centre.mean(dim=0) - torch.tensor([150, 100])
 
-    def pooled(aligned: bool) -> Tensor:
-        rois = torch.cat((torch.zeros(2, 1), boxes), dim=1)
-        return roi_align((ids == 7).float()[None, None], rois, 28, aligned=aligned)[:, 0]
-
-    assert off_centre(mask_targets(ids, torch.tensor([7, 7]), boxes, 28)).max() < 0.1
-    assert off_centre(pooled(aligned=True)).max() < 0.1
-    assert off_centre(pooled(aligned=False)).min() > 0.4
+    masks, rois = (ids == 7).float()[None, None], torch.cat((torch.zeros(50, 1), boxes), dim=1)
+    aligned, shifted = (off_centre(roi_align(masks, rois, 28, aligned=kind)[:, 0]) for kind in (True, False))
+    assert off_centre(mask_targets(ids, torch.full((50,), 7), boxes, 28)).abs().max() < 0.05
+    assert aligned.abs().max() < 0.05
+    assert shifted.abs().min() > 0.4
 
 
 def test_no_rois() -> None:

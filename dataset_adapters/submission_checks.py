@@ -1,0 +1,246 @@
+"""Verification of a native submission: everything that is wrong with it, in one pass and in place.
+
+Each kind of fault is a row of ``submission_faults.FAULTS``; a check finds it and hands a ``Finding`` to the log. A fault
+is told once: what only follows from it is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from dataset_adapters.archive import Archive, open_archive
+from dataset_adapters.labels import LabelTable
+from dataset_adapters.problems import InputError
+from dataset_adapters.submission import SubmissionLayout
+from dataset_adapters.submission_faults import Check, Finding
+from dataset_adapters.submission_lines import ListLine, read_list, resolve_link
+from dataset_adapters.submission_list_checks import ListFiles, check_lists, check_members, is_system_file
+from dataset_adapters.submission_mask_checks import inspect_mask
+from dataset_adapters.submission_report import FaultLog, VerifyReport, make_report
+
+__all__ = ["VerifyReport", "verify_submission"]
+
+ROB_OFFSET = 33
+"""ROB 2018 numbered ScanNet's classes after Cityscapes' 33: joint id = NYU40 id + 33."""
+TRAIN_ID_STARTS = (0, 1, 11)
+"""First id of class indices, of class indices after a background, and of things among Cityscapes' training ids."""
+FEWEST_SCORES = 10
+"""Predictions from which it is no accident that all scores are equal."""
+FEWEST_MASKS = 5
+"""Masks from which it is no accident that most of them cover most of their frame."""
+MOST_PERCENT = 1.5
+"""Highest score from which scores are taken for percent, and not for a rounding above 1."""
+
+
+def verify_submission(
+    path: Path,
+    layout: SubmissionLayout,
+    labels: LabelTable,
+    frames: Mapping[str, tuple[int, int] | None],
+) -> VerifyReport:
+    """Check a submission, without unpacking it and whatever it contains.
+
+    Args:
+        path: a zip file or a directory.
+        layout: the benchmark's layout.
+        labels: the benchmark's table.
+        frames: frame name -> (height, width), None where the size is unknown; empty where the frames are unknown.
+
+    Raises:
+        InputError: there is nothing at the path.
+    """
+    log = FaultLog()
+    try:
+        archive = open_archive(path)
+    except InputError as error:
+        if not path.exists():
+            raise
+        log.add(path, Finding("archive-format", error.problem.found, expected=error.problem.expected))
+        log.skip("the archive does not open", *(check for check in Check if check is not Check.ARCHIVE))
+        return make_report(path, log, frames=len(frames), predictions=0, files=0)
+    with archive:
+        check_members(archive, layout, log)
+        lists = check_lists(archive, layout, frames, log)
+        contents = _Contents(archive, labels, log)
+        contents.check(lists, frames)
+    return make_report(path, log, frames=len(frames), predictions=contents.predictions, files=len(archive.names()))
+
+
+class _Contents:
+    """The checks of lines and masks, and what they need to know of the archive as a whole."""
+
+    def __init__(self, archive: Archive, labels: LabelTable, log: FaultLog) -> None:
+        self.archive = archive
+        self.log = log
+        self.labels = _LabelChecks(labels, log)
+        self.scores = _ScoreChecks(log)
+        self.predictions = 0
+        self._listed: dict[str, tuple[str, int]] = {}
+        self._all_links_known = True
+        self._masks = self._large_masks = 0
+        self._refused = {refusal.name for refusal in archive.refusals}
+
+    def check(self, lists: ListFiles, frames: Mapping[str, tuple[int, int] | None]) -> None:
+        """Check every list file and its masks, then what only the whole archive shows."""
+        for frame, name in lists.by_frame.items():
+            for line in self._lines(name):
+                self._check_line(name, line, frames.get(frame))
+        for name in lists.surplus:
+            for line in self._lines(name, silent=True):
+                self._mark(name, line)
+        self.labels.finish()
+        self.scores.finish(self.archive.path)
+        self._check_inverted()
+        self._check_unlisted(lists)
+
+    def _lines(self, name: str, *, silent: bool = False) -> list[ListLine]:
+        data = self._read(name)
+        if data is None:
+            self._all_links_known = False
+            return []
+        lines, findings = read_list(data)
+        if not silent:
+            self.log.extend(name, findings)
+        return list(lines)
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return self.archive.read(name)
+        except InputError as error:
+            self.log.add(name, Finding("member-broken", error.problem.found))
+            return None
+
+    def _check_line(self, name: str, line: ListLine, size: tuple[int, int] | None) -> None:
+        self.log.extend(name, line.findings)
+        self.predictions += line.link is not None
+        if line.label_id is not None:
+            self.labels.check(name, line.number, line.label_id)
+        if line.score is not None:
+            self.scores.check(name, line.number, line.score)
+        if line.link is None:
+            self._all_links_known &= any(finding.code == "line-blank" for finding in line.findings)
+        else:
+            self._check_link(name, line.number, line.link, size)
+
+    def _check_link(self, name: str, number: int, link: str, size: tuple[int, int] | None) -> None:
+        mask = resolve_link(name, link, number)
+        if isinstance(mask, Finding):
+            self._all_links_known = False
+            self.log.add(name, mask)
+        elif mask in self._listed:
+            first, at = self._listed[mask]
+            self.log.add(name, Finding("mask-twice", f"{mask!r} again, after {first}:{at}", number))
+        elif mask in self.archive:
+            self._listed[mask] = name, number
+            self._check_mask(mask, size)
+        elif mask not in self._refused:
+            self._check_missing(name, number, mask)
+
+    def _check_missing(self, name: str, number: int, mask: str) -> None:
+        similar = self._names_in_any_case.get(mask.casefold())
+        found = f"no file {mask!r}"
+        if similar is not None:
+            self._listed.setdefault(similar, (name, number))
+            found += f", only {similar!r}"
+        self.log.add(name, Finding("mask-missing", found, number))
+
+    @cached_property
+    def _names_in_any_case(self) -> dict[str, str]:
+        return {name.casefold(): name for name in self.archive.names()}
+
+    def _check_mask(self, mask: str, size: tuple[int, int] | None) -> None:
+        data = self._read(mask)
+        if data is not None:
+            inspection = inspect_mask(data, size)
+            self.log.extend(mask, inspection.findings)
+            self._masks += inspection.cover is not None
+            self._large_masks += inspection.cover is not None and inspection.cover > 0.5
+
+    def _mark(self, name: str, line: ListLine) -> None:
+        """Take a line's mask for listed without judging the line."""
+        mask = name if line.link is None else resolve_link(name, line.link, line.number)
+        if isinstance(mask, str):
+            self._listed.setdefault(mask, (name, line.number))
+
+    def _check_inverted(self) -> None:
+        if self._masks >= FEWEST_MASKS and 2 * self._large_masks > self._masks:
+            found = f"{self._large_masks:,} of {self._masks:,} masks that cover most of their frame"
+            self.log.add(self.archive.path, Finding("mask-inverted", found))
+
+    def _check_unlisted(self, lists: ListFiles) -> None:
+        for name in self.archive.names():
+            if name in self._listed or name.lower().endswith(".txt") or is_system_file(name):
+                continue
+            if not name.lower().endswith(".png"):
+                self.log.add(name, Finding("member-stray", "neither a list file nor a mask of one"))
+            elif lists.complete and self._all_links_known:
+                self.log.add(name, Finding("mask-unlisted", "a mask that no list file names"))
+
+
+class _LabelChecks:
+    """Whether label ids are the benchmark's own, and where not, whose they look like."""
+
+    WRONG = ("label-unknown", "label-no-instances", "label-not-evaluated")
+
+    def __init__(self, labels: LabelTable, log: FaultLog) -> None:
+        self.table = labels
+        self.log = log
+        self._evaluated = {label.id for label in labels.evaluated}
+        self._used: set[int] = set()
+
+    def check(self, name: str, number: int, label_id: int) -> None:
+        """Check one line's label."""
+        self._used.add(label_id if 0 <= label_id < 1000 else -1)
+        label = self.table.by_id.get(label_id)
+        if label is None:
+            self.log.add(name, Finding("label-unknown", f"label id {label_id}", number))
+        elif not label.evaluated:
+            code = "label-not-evaluated" if label.has_instances else "label-no-instances"
+            self.log.add(name, Finding(code, f"label id {label_id} ({label.name})", number))
+
+    def finish(self) -> None:
+        """Tell a whole archive in another numbering as that."""
+        code = self._other_numbering()
+        if code is not None:
+            for wrong in self.WRONG:
+                self.log.rename(wrong, code)
+
+    def _other_numbering(self) -> str | None:
+        wrong = self._used - self._evaluated
+        # A few wrong ids among right ones are mistakes of their own; tables overlap, so right ones do not prove much.
+        if not wrong or (self._used & self._evaluated and len(wrong) < 3):
+            return None
+        count = len(self._evaluated)
+        if any(self._used <= set(range(first, first + count)) for first in TRAIN_ID_STARTS):
+            return "label-train-ids"
+        if self._used <= {i + ROB_OFFSET for i in self._evaluated}:
+            return "label-rob-ids"
+        if self._used <= {i - ROB_OFFSET for i in self._evaluated if i > ROB_OFFSET}:
+            return "label-nyu-ids"
+        return None
+
+
+class _ScoreChecks:
+    """Whether scores are confidences, line by line and over all."""
+
+    def __init__(self, log: FaultLog) -> None:
+        self.log = log
+        self._count = 0
+        self._lowest, self._highest = math.inf, -math.inf
+
+    def check(self, name: str, number: int, score: float) -> None:
+        """Check one line's score, a finite number."""
+        self._count += 1
+        self._lowest, self._highest = min(self._lowest, score), max(self._highest, score)
+        if not 0 <= score <= 1:
+            self.log.add(name, Finding("score-range", f"the score {score}", number))
+
+    def finish(self, archive: Path) -> None:
+        """Tell percent and constant scores as that."""
+        if self._lowest >= 0 and MOST_PERCENT < self._highest <= 100:
+            self.log.rename("score-range", "score-percent")
+        if self._count >= FEWEST_SCORES and self._lowest == self._highest:
+            self.log.add(archive, Finding("score-equal", f"{self._lowest} for all {self._count:,} predictions"))

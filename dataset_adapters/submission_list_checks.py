@@ -1,0 +1,126 @@
+"""Which files an archive holds, and which list file belongs to which frame."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from dataset_adapters.archive import Archive
+from dataset_adapters.submission import SubmissionLayout
+from dataset_adapters.submission_faults import Check, Finding
+from dataset_adapters.submission_report import FaultLog
+
+SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
+
+
+@dataclass
+class ListFiles:
+    """The list files of an archive.
+
+    Attributes:
+        by_frame: frame -> the list file that is read for it.
+        surplus: list files of unknown frames and second ones: their masks are not strays, but their lines do not count.
+        complete: every frame has its list, so that a mask without a line has none anywhere.
+    """
+
+    by_frame: dict[str, str] = field(default_factory=dict)
+    surplus: list[str] = field(default_factory=list)
+    complete: bool = True
+
+
+def check_members(archive: Archive, layout: SubmissionLayout, log: FaultLog) -> None:
+    """Tell the members that are not read, what operating systems leave behind, and too large an archive."""
+    for refusal in archive.refusals:
+        log.add(refusal.name, Finding(refusal.code, refusal.found))
+    for name in archive.names():
+        if is_system_file(name):
+            log.add(name, Finding("member-stray", "a file of the operating system"))
+    if layout.zip_limit_mb is not None and archive.path.is_file():
+        megabytes = archive.path.stat().st_size / 1e6
+        if megabytes > layout.zip_limit_mb:
+            log.add(archive.path, Finding("archive-size", f"{megabytes:.0f} MB", expected=f"{layout.zip_limit_mb} MB"))
+
+
+def is_system_file(name: str) -> bool:
+    """Whether a file is one that macOS or Windows puts into archives."""
+    parts = name.split("/")
+    return "__MACOSX" in parts or parts[-1].startswith(".") or parts[-1] in SYSTEM_FILES
+
+
+def check_lists(archive: Archive, layout: SubmissionLayout, frames: Collection[str], log: FaultLog) -> ListFiles:
+    """Find every frame's list file as the official code does, and tell what is missing, doubled or misplaced.
+
+    Args:
+        archive: the submission.
+        layout: the benchmark's layout.
+        frames: the frames expected; where none are known, every list file is taken for one.
+        log: takes the findings.
+    """
+    lists = ListFiles()
+    folded = {frame.casefold(): frame for frame in frames}
+    for name in archive.names():
+        if name.lower().endswith(".txt") and not is_system_file(name):
+            frame = layout.frame_of(name)
+            if frames and frame not in frames:
+                frame = _frame_in_other_case(name, layout, folded, log)
+            _file_list(lists, frame, name, log)
+    if frames:
+        _check_missing(archive, layout, frames, lists, log)
+    else:
+        log.skip("the frames expected are not known", Check.LISTS)
+    _check_places(archive, layout, lists, log)
+    return lists
+
+
+def _frame_in_other_case(name: str, layout: SubmissionLayout, folded: Mapping[str, str], log: FaultLog) -> str | None:
+    frame = folded.get((layout.frame_of(name, any_case=True) or "").casefold())
+    if frame is not None:
+        log.add(name, Finding("list-case", posixpath.basename(name), expected=f"a list file of {frame}"))
+    return frame
+
+
+def _file_list(lists: ListFiles, frame: str | None, name: str, log: FaultLog) -> None:
+    if frame is None:
+        log.add(name, Finding("list-unknown", "a text file of no frame expected"))
+        lists.surplus.append(name)
+    elif frame in lists.by_frame:
+        log.add(name, Finding("list-double", f"a second list file of {frame} besides {lists.by_frame[frame]}"))
+        lists.surplus.append(name)
+    else:
+        lists.by_frame[frame] = name
+
+
+def _check_missing(
+    archive: Archive, layout: SubmissionLayout, frames: Collection[str], lists: ListFiles, log: FaultLog
+) -> None:
+    refused = {layout.frame_of(refusal.name) for refusal in archive.refusals}
+    for frame in frames:
+        if frame not in lists.by_frame:
+            lists.complete = False
+            if frame not in refused:
+                log.add(layout.list_name.format(frame=frame), Finding("list-missing", "no list file of this frame"))
+
+
+def _check_places(archive: Archive, layout: SubmissionLayout, lists: ListFiles, log: FaultLog) -> None:
+    home = posixpath.dirname(layout.list_name)
+    folders = {posixpath.dirname(name) for name in lists.by_frame.values()}
+    root = _root_folder(archive, folders, home)
+    if root is not None:
+        log.add(root, Finding("root-folder", f"everything inside the folder {root!r}"))
+        return
+    for name in lists.by_frame.values():
+        if posixpath.dirname(name) != home:
+            log.add(name, Finding("list-place", f"the folder {posixpath.dirname(name)!r}", expected=repr(home)))
+
+
+def _root_folder(archive: Archive, folders: Collection[str], home: str) -> str | None:
+    """The folder around the whole submission, None if it is packed from inside as it should be."""
+    if len(folders) != 1:
+        return None
+    folder = next(iter(folders))
+    root = folder.removesuffix(home).rstrip("/")
+    if not root or posixpath.join(root, home).rstrip("/") != folder:
+        return None
+    inside = all(name.startswith(f"{root}/") for name in archive.names() if not is_system_file(name))
+    return root if inside else None
