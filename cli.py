@@ -89,12 +89,12 @@ allow_missing = click.option("--allow-missing", is_flag=True, help="Accept missi
 def main() -> None:
     """One instance-segmentation model for many benchmarks.
 
-    Train the NL-RoI Mask R-CNN, turn predictions into the native submissions of Cityscapes, KITTI, WildDash and ScanNet,
-    verify them before the upload, and evaluate them locally as the servers do. New here: robsub demo.
+    Train the NL-RoI Mask R-CNN, turn predictions into the native submissions of Cityscapes, KITTI, WildDash and
+    ScanNet, verify them before the upload, and evaluate them locally as the servers do. New here? robsub demo
     """
 
 
-@main.command()
+@main.command(short_help="See everything run on made data, in a few minutes.")
 @path_option("--out", default=Path("robsub-demo"), show_default=True, help="Folder that the demo fills.")
 @overwrite
 def demo(out: Path, overwrite: bool) -> None:
@@ -104,7 +104,7 @@ def demo(out: Path, overwrite: bool) -> None:
     click.echo(run_demo(out, overwrite=overwrite))
 
 
-@main.command()
+@main.command(short_help="See what data is there, and what is wrong with it.")
 @data_root
 @json_file
 @click.option("--workers", type=click.IntRange(1), help="Processes that read; all cores if not given.")
@@ -123,7 +123,7 @@ def datasets(data_root: Path, json_path: Path | None, workers: int | None) -> No
     sys.exit(any(inventory.problems for inventory in inventories))
 
 
-@main.command()
+@main.command(short_help="Train one model jointly on all data sets.")
 @click.option("--recipe", default="rob2018", show_default=True, help="rob2018, demo, or a TOML file.")
 @click.option(
     "-o", "--override", multiple=True, metavar="PART.NAME=VALUE", help="A setting that wins over the recipe's."
@@ -149,7 +149,7 @@ def train(
     click.echo(f"Next: robsub predict --dataset kitti --checkpoint {run.path}")
 
 
-@main.command()
+@main.command(short_help="Fill a prediction store.")
 @dataset_option(tuple(ADAPTERS), required=True, help="Data set to predict.")
 @split_option("test")
 @data_root
@@ -183,7 +183,7 @@ def predict(
     click.echo(f"Next: robsub {verb}")
 
 
-@main.command()
+@main.command(short_help="Write a benchmark's native submission.")
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose native layout is written.")
 @split_option("test")
 @data_root
@@ -212,7 +212,7 @@ def package(
     sys.exit(not written.report.ok)
 
 
-@main.command()
+@main.command(short_help="Find every fault of a submission.")
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose rules hold.")
 @click.argument("submission", type=click.Path(path_type=Path))
 @split_option("test")
@@ -229,7 +229,7 @@ def verify(dataset: str, submission: Path, split: Split, data_root: Path, json_p
     sys.exit(not report.ok)
 
 
-@main.command()
+@main.command(short_help="Score predictions as the servers do.")
 @dataset_option(BENCHMARKS, help="Benchmark; every one with predictions of the split if not given.")
 @split_option("val")
 @data_root
@@ -265,17 +265,18 @@ def evaluate(
         workers=workers,
         neg_ap=neg_ap,
     ):
-        click.echo(result.table() + "\n")
+        click.echo("\n".join([result.table(), *(f"note: {note}" for note in result.notes), ""]))
         if json_path:
             write_json(
                 places.result_path(json_path, result.benchmark, split, "json", many=not dataset), result.to_json()
             )
         if csv_path:
             write_text(places.result_path(csv_path, result.benchmark, split, "csv", many=not dataset), result.to_csv())
-    click.echo("Next: robsub evaluate --json results/ and robsub table results/*.json")
+    files = f"{json_path / '*.json' if json_path.is_dir() else json_path}" if json_path else ""
+    click.echo(f"Next: robsub table {files}" if files else "Next: robsub evaluate --json results/")
 
 
-@main.command()
+@main.command(short_help="Print the paper's results table.")
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format", "style", type=click.Choice(("markdown", "latex", "csv")), default="markdown", show_default=True,

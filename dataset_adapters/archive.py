@@ -109,6 +109,7 @@ class Archive(ABC):
                 fix="Write the archive again.",
             ) from error  # fmt: skip
 
+    @abstractmethod
     def close(self) -> None:
         """Give the file handle back."""
 
@@ -149,6 +150,9 @@ class DirectoryArchive(Archive):
     def _read(self, name: str) -> bytes:
         with (self.path / name).open("rb") as file:
             return file.read(self._sizes[name])
+
+    def close(self) -> None:
+        """A directory holds no handle."""
 
 
 class ZipArchive(Archive):

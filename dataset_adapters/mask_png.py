@@ -118,7 +118,8 @@ def to_rle(gray: Image.Image) -> Rle:
     # The columns of the object are one piece of the column-major order: only they are looked at.
     flat = (np.asarray(gray.crop((left, 0, right, height))) != 0).ravel(order="F")
     borders = np.flatnonzero(np.diff(flat, prepend=False, append=False)) + left * height
-    return from_runs(np.diff(borders, prepend=0, append=height * width).tolist(), (height, width))
+    runs = np.diff(borders, prepend=0, append=height * width).tolist()
+    return from_runs(runs if runs[-1] else runs[:-1], (height, width))
 
 
 def _pixels(mask: Rle) -> bytes:

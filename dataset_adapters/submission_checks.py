@@ -1,13 +1,13 @@
 """Verification of a native submission: everything that is wrong with it, in one pass and in place.
 
-Each kind of fault is a row of ``submission_faults.FAULTS``; a check finds it and hands a ``Finding`` to the log. A fault
-is told once: what only follows from it is not.
+Each kind of fault is a row of ``submission_faults.FAULTS``; a check finds it and hands a ``Finding`` to the log. A
+fault is told once: what only follows from it is not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -86,25 +86,24 @@ class _Contents:
     def check(self, lists: ListFiles, frames: Mapping[str, tuple[int, int] | None]) -> None:
         """Check every list file and its masks, then what only the whole archive shows."""
         for frame, name in lists.by_frame.items():
-            for line in self._lines(name):
-                self._check_line(name, line, frames.get(frame))
+            self._check_list(name, frames.get(frame))
         for name in lists.surplus:
-            for line in self._lines(name, silent=True):
-                self._mark(name, line)
+            self._mark(name)
         self.labels.finish()
         self.scores.finish(self.archive.path)
         self._check_inverted()
         self._check_unlisted(lists)
 
-    def _lines(self, name: str, *, silent: bool = False) -> list[ListLine]:
+    def _check_list(self, name: str, size: tuple[int, int] | None) -> None:
+        lines, findings = self._lines(name)
+        self.log.extend(name, findings)
+        for line in lines:
+            self._check_line(name, line, size)
+
+    def _lines(self, name: str) -> tuple[Iterator[ListLine], list[Finding]]:
         data = self._read(name)
-        if data is None:
-            self._all_links_known = False
-            return []
-        lines, findings = read_list(data)
-        if not silent:
-            self.log.extend(name, findings)
-        return list(lines)
+        self._all_links_known &= data is not None
+        return read_list(data or b"")
 
     def _read(self, name: str) -> bytes | None:
         try:
@@ -159,11 +158,12 @@ class _Contents:
             self._masks += inspection.cover is not None
             self._large_masks += inspection.cover is not None and inspection.cover > 0.5
 
-    def _mark(self, name: str, line: ListLine) -> None:
-        """Take a line's mask for listed without judging the line."""
-        mask = name if line.link is None else resolve_link(name, line.link, line.number)
-        if isinstance(mask, str):
-            self._listed.setdefault(mask, (name, line.number))
+    def _mark(self, name: str) -> None:
+        """Take the masks of a list file for listed without judging its lines."""
+        for line in self._lines(name)[0]:
+            mask = resolve_link(name, line.link or "", line.number)
+            if isinstance(mask, str) and mask in self.archive:
+                self._listed.setdefault(mask, (name, line.number))
 
     def _check_inverted(self) -> None:
         if self._masks >= FEWEST_MASKS and 2 * self._large_masks > self._masks:

@@ -15,7 +15,6 @@ from dataset_adapters.archive import Archive, open_archive
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.labels import Label, LabelTable
 from dataset_adapters.mask_png import MaskError, read_mask, to_rle
-from dataset_adapters.problems import InputError
 from dataset_adapters.submission import SubmissionLayout
 from dataset_adapters.submission_faults import Finding, first_error
 from dataset_adapters.submission_lines import ListLine, read_list, resolve_link
@@ -88,7 +87,10 @@ class NativeSubmission:
             target = resolve_link(name, line.link, line.number)
             if isinstance(target, Finding):
                 raise target.error(f"{self.path}/{name}")
-            by_mask[target] = line
+            if target in self._archive:
+                by_mask[target] = line
+            elif self._counts(name, line):
+                raise Finding("mask-missing", f"no file {target!r}", line.number).error(f"{self.path}/{name}")
         return by_mask
 
     def _refuse(self, name: str, findings: Collection[Finding]) -> None:
@@ -102,14 +104,19 @@ class NativeSubmission:
         if label is None:
             return None
         assert line.score is not None
-        if mask not in self._archive:
-            raise Finding("mask-missing", f"no file {mask!r}", line.number).error(f"{self.path}/{name}")
         try:
             _, gray = read_mask(self._archive.read(mask), size)
         except MaskError as error:
+            if not label.evaluated:
+                return None
             raise error.finding.error(f"{self.path}/{mask}") from error
         encoded = to_rle(gray)
         return Prediction(label.name, line.score, rle.box(encoded), encoded) if rle.area(encoded) else None
+
+    def _counts(self, name: str, line: ListLine) -> bool:
+        """Whether the official code looks at a line's mask at all."""
+        label = self._label(name, line)
+        return label is not None and label.evaluated
 
     def _label(self, name: str, line: ListLine) -> Label | None:
         assert line.label_id is not None

@@ -1,7 +1,7 @@
 """Writing a native submission: predictions stream into a zip, frame by frame, without a temporary tree.
 
-The same predictions give the same bytes: fixed time stamps and modes, the caller's order of frames, the masks of a frame
-by descending score.
+The same predictions give the same bytes: fixed time stamps and modes, the caller's order of frames, the masks of a
+frame by descending score.
 """
 
 from __future__ import annotations

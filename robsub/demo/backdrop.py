@@ -55,13 +55,15 @@ class Look:
 def soft_noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> NDArray[np.float32]:
     """A smooth (H, W) random field with values from -1 to 1 and about ``cells`` bumps down and across."""
     coarse = rng.uniform(-1, 1, cells).astype(np.float32)
-    return hat_functions(shape[0], cells[0]) @ coarse @ hat_functions(shape[1], cells[1]).T
+    field: NDArray[np.float32] = hat_functions(shape[0], cells[0]) @ coarse @ hat_functions(shape[1], cells[1]).T
+    return field
 
 
 def hat_functions(length: int, knots: int) -> NDArray[np.float32]:
     """The (length, knots) weights of linear interpolation between evenly spread knots."""
     position = np.linspace(0, knots - 1, length, dtype=np.float32)[:, None]
-    return np.maximum(0, 1 - abs(position - np.arange(knots, dtype=np.float32)))
+    weights: NDArray[np.float32] = np.maximum(0, 1 - abs(position - np.arange(knots))).astype(np.float32)
+    return weights
 
 
 def paint_backdrop(canvas: Canvas, rng: np.random.Generator, camera: Camera, look: Look) -> None:
@@ -79,9 +81,9 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator, camera: Camera, look: Lo
     height, width = camera.size
     canvas.rectangle((0, 0), (width, height), look.sky[0], canvas.add(Region("sky")))
     t = np.linspace(0, height / camera.horizon, height * OVERSAMPLING, dtype=np.float32).clip(0, 1)[:, None, None]
-    sky = (1 - t) * np.float32(look.sky[0]) + t * np.float32(look.sky[1])
+    top, bottom = np.asarray(look.sky, dtype=np.float32)
     clouds = soft_noise(rng, canvas.colour.shape[:2], (7, 5)).clip(0, 1)[..., None] * 45
-    canvas.colour[:] = sky + clouds
+    canvas.colour[:] = (1 - t) * top + t * bottom + clouds
 
 
 def paint_skyline(canvas: Canvas, rng: np.random.Generator, camera: Camera, look: Look) -> None:

@@ -191,7 +191,8 @@ class Canvas:
             return
         colour = np.asarray(paint.colour, dtype=np.float32)
         if paint.shade:
-            brightness = 1 + paint.shade * np.linspace(0.5, -0.5, cover.mask.shape[0], dtype=np.float32)
+            rows = cover.mask.shape[0]
+            brightness = 1 + paint.shade * (0.5 - np.arange(rows, dtype=np.float32) / max(rows - 1, 1))
             colour = colour * brightness[:, None, None]
         picture = self.colour[cover.window]
         if paint.alpha < 1:
@@ -221,8 +222,8 @@ def without_slivers(ids: NDArray[np.int16], regions: Sequence[Region]) -> NDArra
 
 def vary(rng: np.random.Generator, colour: Colour, amount: float = 14.0) -> Colour:
     """A colour near the given one: another brightness, a slightly other hue."""
-    brightness = rng.normal(0, amount)
-    r, g, b = (float(np.clip(v + brightness + rng.normal(0, amount / 3), 4, 251)) for v in colour)
+    brightness, hues = rng.normal(0, amount), rng.normal(0, amount / 3, 3).tolist()
+    r, g, b = (min(max(v + brightness + hue, 4.0), 251.0) for v, hue in zip(colour, hues, strict=True))
     return r, g, b
 
 

@@ -70,13 +70,13 @@ def table(pen: Pen, rng: np.random.Generator) -> None:
 def desk(pen: Pen, rng: np.random.Generator) -> None:
     """A desk with a chest of drawers and a screen on it."""
     wood = pick(rng, ((190, 186, 176), (160, 162, 166)))
-    pen.rectangle(0.28, 0.0, 0.66, 0.26, (34, 36, 42), part="screen")
+    pen.rectangle(0.28, 0.0, 0.66, 0.26, (34, 36, 42))
     pen.rectangle(0.43, 0.26, 0.51, 0.34, (60, 62, 66))
     pen.rectangle(0.0, 0.34, 1.0, 0.46, dim(wood, 1.15))
     pen.rectangle(0.03, 0.46, 0.15, 1.0, dim(wood, 0.7))
     pen.rectangle(0.6, 0.46, 0.97, 1.0, dim(wood, 0.85))
     for y in (0.5, 0.67, 0.84):
-        pen.rectangle(0.63, y, 0.94, y + 0.12, wood, part="drawer")
+        pen.rectangle(0.63, y, 0.94, y + 0.12, wood)
 
 
 def cabinet(pen: Pen, rng: np.random.Generator) -> None:
@@ -85,7 +85,7 @@ def cabinet(pen: Pen, rng: np.random.Generator) -> None:
     pen.rectangle(0.0, 0.0, 1.0, 0.1, dim(wood, 0.75))
     pen.rectangle(0.02, 0.08, 0.98, 1.0, dim(wood, 0.72))
     for x in (0.07, 0.53):
-        pen.rectangle(x, 0.14, x + 0.4, 0.34, wood, part="drawer")
+        pen.rectangle(x, 0.14, x + 0.4, 0.34, wood)
         pen.rectangle(x, 0.39, x + 0.4, 0.93, wood, part="door")
         pen.rectangle(x + 0.15, 0.21, x + 0.25, 0.27, (60, 50, 40))
     pen.disc(0.42, 0.62, 0.05, (60, 50, 40))

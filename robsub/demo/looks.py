@@ -5,7 +5,8 @@ from __future__ import annotations
 from robsub.demo.backdrop import Look
 
 CITY = Look(
-    sky=((150, 168, 190), (214, 222, 226)), facades=((150, 138, 122), (128, 120, 116), (168, 150, 124), (112, 118, 122)),
+    sky=((150, 168, 190), (214, 222, 226)),
+    facades=((150, 138, 122), (128, 120, 116), (168, 150, 124), (112, 118, 122)),
     foliage=((56, 92, 48), (74, 104, 52)), road=(92, 94, 98), verge=(140, 134, 130), light=0.97,
 )  # fmt: skip
 SUBURB = Look(
@@ -26,8 +27,8 @@ WINTER = Look(
     road=(104, 106, 112), verge=(222, 226, 232), verge_label="terrain", light=1.0,
 )  # fmt: skip
 JUNGLE = Look(
-    sky=((130, 178, 200), (220, 232, 226)), facades=((170, 110, 84), (90, 140, 130)), foliage=((36, 96, 44), (60, 120, 40)),
-    road=(96, 88, 84), verge=(132, 96, 66), verge_label="terrain", trees=8.0,
+    sky=((130, 178, 200), (220, 232, 226)), facades=((170, 110, 84), (90, 140, 130)),
+    foliage=((36, 96, 44), (60, 120, 40)), road=(96, 88, 84), verge=(132, 96, 66), verge_label="terrain", trees=8.0,
 )  # fmt: skip
 WORLD = (CITY, SUBURB, DESERT, DUSK, WINTER, JUNGLE)
 """All of them: WildDash travels the world."""

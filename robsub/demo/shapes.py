@@ -1,11 +1,12 @@
 """Which pixels a shape covers: those whose centre lies inside. A window of the canvas, and a mask within it.
 
-``skimage.draw.polygon`` answers the same question by testing every pixel against every edge, ten to thirty times slower.
+``skimage.draw.polygon`` tests every pixel against every edge, which takes ten to thirty times as long.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +27,10 @@ class Cover:
 
 def polygon_cover(x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, int]) -> Cover:
     """The pixels inside a polygon with corners (x, y) in pixels, by the even-odd rule, on a canvas of (H, W)."""
-    window, rows, columns = _window((x.min(), x.max()), (y.min(), y.max()), shape)
+    window, rows, columns = _window((float(x.min()), float(x.max())), (float(y.min()), float(y.max())), shape)
     mask = np.zeros((rows.size, columns.size), dtype=np.bool_)
-    for xa, ya, xb, yb in zip(x, y, np.roll(x, -1), np.roll(y, -1), strict=True):
+    corners = list(zip(x.tolist(), y.tolist(), strict=True))
+    for (xa, ya), (xb, yb) in zip(corners, corners[1:] + corners[:1], strict=True):
         if ya == yb:
             continue
         crossed = (ya <= rows) != (yb <= rows)
@@ -64,8 +66,12 @@ def _window(
     x: tuple[float, float], y: tuple[float, float], shape: tuple[int, int]
 ) -> tuple[tuple[slice, slice], NDArray[np.float64], NDArray[np.float64]]:
     """The window of pixels whose centres are in both ranges, and the centres' rows and columns."""
-    (r0, r1), (c0, c1) = (
-        (min(max(int(np.ceil(low - 0.5)), 0), n), min(max(int(np.ceil(high - 0.5)), 0), n))
-        for (low, high), n in ((y, shape[0]), (x, shape[1]))
-    )
-    return (slice(r0, r1), slice(c0, c1)), np.arange(r0, r1) + 0.5, np.arange(c0, c1) + 0.5
+    down, across = _pixels(y, shape[0]), _pixels(x, shape[1])
+    rows, columns = (np.arange(s.start, s.stop, dtype=np.float64) + 0.5 for s in (down, across))
+    return (down, across), rows, columns
+
+
+def _pixels(bounds: tuple[float, float], count: int) -> slice:
+    """The pixels of a row of ``count`` whose centres lie within the bounds."""
+    start, stop = (min(max(ceil(bound - 0.5), 0), count) for bound in bounds)
+    return slice(start, stop)

@@ -71,7 +71,8 @@ class StreetPlan:
         groups: how many groups of distant cars or people there are.
         clutter: how many things of no class: bins and boxes (static), carts (dynamic).
         crowded: objects may hide much of each other.
-        unusual: objects have colours that their class never has.
+        railing: a railing in the foreground hides parts of the scene.
+        unusual: share of objects in a colour that their class never has.
         bonnet: how much of the picture our own bonnet covers, as a share of its height.
     """
 
@@ -79,7 +80,8 @@ class StreetPlan:
     groups: int = 0
     clutter: int = 0
     crowded: bool = False
-    unusual: bool = False
+    railing: bool = False
+    unusual: float = 0.0
     bonnet: float = 0.0
 
 
@@ -133,9 +135,11 @@ def street_scene(rng: np.random.Generator, camera: Camera, look: Look, plan: Str
     stage = Stage(camera, plan.crowded)
     actors = [stage.place(rng, choose_view(rng, kind)) for kind in plan.kinds]
     for actor in sorted(actors, key=lambda a: -a.depth):
-        paint_actor(canvas, rng, actor, unusual=plan.unusual)
+        paint_actor(canvas, rng, actor, unusual=bool(rng.random() < plan.unusual))
     for _ in range(plan.clutter):
         paint_clutter(canvas, rng, camera)
+    if plan.railing:
+        paint_railing(canvas)
     if plan.bonnet:
         paint_bonnet(canvas, rng, plan.bonnet)
     return canvas.finish(rng, light=look.light, noise=look.noise)
@@ -183,6 +187,15 @@ def paint_clutter(canvas: Canvas, rng: np.random.Generator, camera: Camera) -> N
     paint = pick(rng, CLUTTER_PAINTS)
     pen.rectangle(0.08, 0.1, 0.92, 1.0, paint)
     pen.rectangle(0.0, 0.0, 1.0, 0.14, dim(paint, 1.3))
+
+
+def paint_railing(canvas: Canvas) -> None:
+    """A bridge's railing close in front of the camera."""
+    height, width = canvas.size
+    fence, paint = canvas.add(Region("fence")), (74, 82, 78)
+    for x in np.arange(0.06, 1.0, 0.19) * width:
+        canvas.rectangle((x, 0.3 * height), (x + 0.022 * width, height), paint, fence, 3.0)
+    canvas.rectangle((0, 0.3 * height), (width, 0.345 * height), dim(paint, 1.3), fence, 3.0)
 
 
 def paint_bonnet(canvas: Canvas, rng: np.random.Generator, share: float) -> None:

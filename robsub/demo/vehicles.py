@@ -31,7 +31,7 @@ FRAME_PAINTS: tuple[Colour, ...] = ((40, 130, 170), (30, 150, 110), (190, 60, 12
 def wheel(pen: Pen, x: float, y: float, radius: float) -> None:
     """A tyre with its rim."""
     pen.disc(x, y, radius, TYRE, part="wheel")
-    pen.disc(x, y, radius * 0.5, RIM, part="wheel")
+    pen.disc(x, y, radius * 0.5, RIM)
 
 
 def car_side(pen: Pen, rng: np.random.Generator) -> None:

@@ -146,7 +146,10 @@ def test_outputs_are_float32_under_autocast(config: ModelConfig) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = backward(model, scene(3))
         found = model.eval()([scene(3)[0]])[0]
+        batch = model.transform([scene(3)[0]])
+        (proposals,), _ = model.rpn(batch, model.backbone(batch.tensors))
     assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    assert proposals.dtype == torch.float32
     assert found.boxes.dtype == found.scores.dtype == found.mask_probs.dtype == torch.float32
 
 

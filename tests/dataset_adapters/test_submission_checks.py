@@ -1,0 +1,373 @@
+"""Every fault, made on purpose in a sound archive, is found and named, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import stat
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from dataset_adapters import archive
+from dataset_adapters.labels import ROAD_LABELS, LabelTable
+from dataset_adapters.problems import InputError, Severity
+from dataset_adapters.submission import SubmissionLayout
+from dataset_adapters.submission_checks import VerifyReport, verify_submission
+from dataset_adapters.submission_faults import FAULTS, Check
+from dataset_adapters.submission_report import EXAMPLES, Outcome
+
+from .submissions import (
+    CITYSCAPES,
+    INDOOR_FRAMES,
+    INDOOR_LABELS,
+    KITTI,
+    ROAD_FRAMES,
+    SCANNET,
+    SIZE,
+    Files,
+    object_mask,
+    pack,
+    png,
+    resized,
+    sound_files,
+    spread,
+)
+
+FRAME = ROAD_FRAMES[0]
+LIST = f"{FRAME}_pred.txt"
+MASK = f"masks/{FRAME}_000.png"
+LINE = f"{MASK} 24 0.91\n".encode()
+FRAMES = dict.fromkeys(ROAD_FRAMES, SIZE)
+
+
+def verify(
+    path: Path, layout: SubmissionLayout = CITYSCAPES, labels: LabelTable = ROAD_LABELS, frames=FRAMES
+) -> VerifyReport:
+    return verify_submission(path, layout, labels, frames)
+
+
+@pytest.mark.parametrize("make", [pack, spread])
+@pytest.mark.parametrize(
+    ("layout", "labels", "names", "ids"),
+    [
+        (CITYSCAPES, ROAD_LABELS, ROAD_FRAMES, (24, 26, 33)),
+        (KITTI, ROAD_LABELS, ("000000_10", "000001_10"), (25, 27, 28)),
+        (SCANNET, INDOOR_LABELS, INDOOR_FRAMES, (3, 36, 39)),
+    ],
+)
+def test_a_sound_submission_has_no_problem(tmp_path: Path, make, layout, labels, names, ids) -> None:
+    path = make(tmp_path / "s", sound_files(layout, names, ids))
+    report = verify(path, layout, labels, dict.fromkeys(names, SIZE))
+    assert report.ok and not report.counts, report.text()
+    assert {check.outcome for check in report.checks} == {Outcome.PASSED}
+    assert (report.frames, report.predictions) == (len(names), 3 * len(names))
+
+
+# One list file's bytes -> the same with a fault.
+LISTS: list[tuple[str, Callable[[bytes], bytes]]] = [
+    ("list-encoding", lambda text: text.decode().encode("utf-16")),
+    ("line-bom", lambda text: b"\xef\xbb\xbf" + text),
+    ("line-blank", lambda text: text + b"\n"),
+    ("line-blank", lambda text: text.replace(b"\n", b"\n\n", 1)),
+    ("line-tab", lambda text: text.replace(b" ", b"\t", 1)),
+    ("line-spaces", lambda text: text.replace(b"\n", b" \n", 1)),
+    ("line-spaces", lambda text: text.replace(b" ", b"  ", 1)),
+    ("line-fields", lambda text: text.replace(b" 0.91", b"", 1)),
+    ("line-fields", lambda text: text.replace(b"masks/", b"my masks/", 1)),
+    ("line-number", lambda text: text.replace(b" 24 ", b" person ", 1)),
+    ("line-number", lambda text: text.replace(b" 0.91", b" high", 1)),
+    ("path-absolute", lambda text: b"/home/me/" + text),
+    ("path-absolute", lambda text: b"C:/" + text),
+    ("path-escape", lambda text: b"../" + text),
+    ("path-backslash", lambda text: text.replace(b"masks/", b"masks\\", 1)),
+    ("line-crlf", lambda text: text.replace(b"\n", b"\r\n")),
+    ("label-fraction", lambda text: text.replace(b" 24 ", b" 24.0 ", 1)),
+    ("label-unknown", lambda text: text.replace(b" 24 ", b" 99 ", 1)),
+    ("label-no-instances", lambda text: text.replace(b" 24 ", b" 11 ", 1)),
+    ("label-not-evaluated", lambda text: text.replace(b" 24 ", b" 29 ", 1)),
+    ("score-nan", lambda text: text.replace(b" 0.91", b" nan", 1)),
+    ("score-infinite", lambda text: text.replace(b" 0.91", b" inf", 1)),
+    ("score-range", lambda text: text.replace(b" 0.91", b" -0.5", 1)),
+    ("score-range", lambda text: text.replace(b" 0.91", b" 1.0001", 1)),
+    ("mask-missing", lambda text: text + b"masks/none.png 24 0.5\n"),
+    ("mask-missing", lambda text: text.replace(b"masks/", b"Masks/", 1)),
+    ("mask-twice", lambda text: text + LINE.replace(b"24", b"26")),
+    ("mask-unlisted", lambda text: text.partition(b"\n")[2]),
+]
+
+# One mask's bytes -> another with a fault.
+PIXELS = object_mask(0)
+MASKS: list[tuple[str, bytes]] = [
+    ("mask-format", b"\xff\xd8\xff\xe0 a JPEG"),
+    ("mask-format", b""),
+    ("mask-huge", resized(png(PIXELS), 30_000, 30_000)),
+    ("mask-size", png(PIXELS[::2, ::2])),
+    ("mask-size", png(PIXELS.T)),
+    ("mask-broken", png(PIXELS)[:-30]),
+    ("mask-broken", png(PIXELS)[:20]),
+    ("mask-colour", png(PIXELS, "RGB")),
+    ("mask-colour", png(PIXELS, "RGBA")),
+    ("mask-colour", png(PIXELS, "LA")),
+    ("mask-palette", png(PIXELS, "P")),
+    ("mask-depth", png(PIXELS.astype(np.uint16) * 100)),
+    ("mask-depth", png(PIXELS, "1")),
+    ("mask-empty", png(PIXELS * 0)),
+    ("mask-values", png(np.clip(PIXELS, 0, np.arange(SIZE[1], dtype=np.uint8) * 5))),
+]
+
+
+@pytest.mark.parametrize(("code", "change"), LISTS)
+def test_faults_of_list_files(tmp_path: Path, code: str, change: Callable[[bytes], bytes]) -> None:
+    files = sound_files()
+    report = verify(pack(tmp_path / "s.zip", files | {LIST: change(files[LIST])}))
+    assert_alone(report, code)
+    if code != "mask-unlisted":
+        assert {problem.file for problem in report.problems} == {LIST}
+
+
+@pytest.mark.parametrize(("code", "data"), MASKS)
+def test_faults_of_masks(tmp_path: Path, code: str, data: bytes) -> None:
+    report = verify(pack(tmp_path / "s.zip", sound_files() | {MASK: data}))
+    assert_alone(report, code)
+    assert report.counts[code] == 1 and report.problems[0].file == MASK
+
+
+def assert_alone(report: VerifyReport, code: str) -> None:
+    """The report tells this fault and no other, and fails if and only if it is an error."""
+    assert set(report.counts) == {code}, report.text()
+    assert report.ok == (FAULTS[code].severity is Severity.WARNING)
+    failed = [check.check for check in report.checks if check.outcome is Outcome.FAILED]
+    assert failed == ([] if report.ok else [FAULTS[code].check])
+    assert code in report.text()
+
+
+def renamed(old: str, new: str) -> Files:
+    return {name.replace(old, new): data for name, data in sound_files().items()}
+
+
+def relabelled(new_ids: dict[int, int]) -> Files:
+    def change(line: str) -> str:
+        link, label, score = line.split()
+        return f"{link} {new_ids[int(label)]} {score}\n"
+
+    return with_lines(change)
+
+
+def without(name: str) -> Files:
+    return {key: data for key, data in sound_files().items() if key != name}
+
+
+def rescored(score: Callable[[float], object]) -> Files:
+    def change(line: str) -> str:
+        link, label, value = line.split()
+        return f"{link} {label} {score(float(value))}\n"
+
+    return with_lines(change)
+
+
+def with_lines(change: Callable[[str], str]) -> Files:
+    lists = {name: data for name, data in sound_files().items() if name.endswith(".txt")}
+    return sound_files() | {n: "".join(map(change, data.decode().splitlines())).encode() for n, data in lists.items()}
+
+
+WHOLE: list[tuple[str, Files]] = [
+    ("member-escape", sound_files() | {"../out.txt": b""}),
+    ("member-backslash", sound_files() | {"pred\\out.txt": b""}),
+    ("member-stray", sound_files() | {"__MACOSX/._x.txt": b"", ".DS_Store": b""}),
+    ("member-stray", sound_files() | {"notes.md": b""}),
+    ("root-folder", {f"my_method/{name}": data for name, data in sound_files().items()}),
+    ("root-folder", {f"a/b/{name}": data for name, data in sound_files().items()}),
+    ("list-missing", without(LIST)),
+    ("list-double", sound_files() | {f"{FRAME}_copy.txt": sound_files()[LIST]}),
+    ("list-unknown", sound_files() | {"ulm_000000_000019_pred.txt": b""}),
+    ("list-unknown", sound_files() | {"README.txt": b"hello"}),
+    ("list-case", renamed(LIST, f"{FRAME.title()}_Pred.TXT")),
+    ("list-place", without(LIST) | {f"lists/{LIST}": sound_files()[LIST].replace(b"masks/", b"../masks/")}),
+    ("label-train-ids", relabelled({24: 11, 26: 13, 33: 18, 31: 16})),
+    ("label-train-ids", relabelled({24: 0, 26: 2, 33: 7, 31: 5})),
+    ("score-percent", rescored(lambda score: 100 * score)),
+    ("score-equal", rescored(lambda score: 0.5)),
+    (
+        "mask-inverted",
+        {n: png(255 - object_mask(int(n[-5]))) if n.endswith("png") else d for n, d in sound_files().items()},
+    ),
+]
+
+
+@pytest.mark.parametrize("make", [pack, spread])
+@pytest.mark.parametrize(("code", "files"), WHOLE)
+def test_faults_of_the_whole(tmp_path: Path, make, code: str, files: Files) -> None:
+    (tmp_path / "inner").mkdir()
+    if make is spread and code == "member-escape":
+        pytest.skip("a file outside a directory is none of it")
+    assert_alone(verify(make(tmp_path / "inner" / "s", files)), code)
+
+
+def spoilt_crc(path: Path, name: str) -> None:
+    with zipfile.ZipFile(path) as packed:
+        crc = packed.getinfo(name).CRC.to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(crc, b"\1\2\3\4"))
+
+
+def encrypted(path: Path, name: str) -> None:
+    data = bytearray(path.read_bytes())
+    place = data.rindex(name.encode()) - 46  # the member's entry in the table of contents
+    data[place + 8] |= 1
+    path.write_bytes(data)
+
+
+def linked(path: Path, name: str) -> None:
+    set_mode(path, name, stat.S_IFLNK | 0o777)
+
+
+def piped(path: Path, name: str) -> None:
+    set_mode(path, name, stat.S_IFIFO | 0o644)
+
+
+def set_mode(path: Path, name: str, mode: int) -> None:
+    data = bytearray(path.read_bytes())
+    place = data.rindex(name.encode()) - 46
+    data[place + 38 : place + 42] = (mode << 16).to_bytes(4, "little")
+    path.write_bytes(data)
+
+
+def repacked(path: Path, name: str) -> None:
+    with zipfile.ZipFile(path) as packed:
+        files = {member: packed.read(member) for member in packed.namelist()}
+    with zipfile.ZipFile(path, "w") as out:
+        for member, data in files.items():
+            out.writestr(member, data, zipfile.ZIP_BZIP2 if member == name else zipfile.ZIP_STORED)
+
+
+def doubled(path: Path, name: str) -> None:
+    with zipfile.ZipFile(path) as packed:
+        data = packed.read(name)
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as out:
+        warnings.simplefilter("ignore")
+        out.writestr(name, data)
+
+
+PACKED: list[tuple[str, Callable[[Path, str], None]]] = [
+    ("member-broken", spoilt_crc),
+    ("member-encrypted", encrypted),
+    ("member-link", linked),
+    ("member-special", piped),
+    ("member-compression", repacked),
+    ("member-double", doubled),
+]
+
+
+@pytest.mark.parametrize("name", [MASK, LIST])
+@pytest.mark.parametrize(("code", "spoil"), PACKED)
+def test_faults_of_the_zip(tmp_path: Path, code: str, spoil: Callable[[Path, str], None], name: str) -> None:
+    path = pack(tmp_path / "s.zip", sound_files())
+    spoil(path, name)
+    assert_alone(verify(path), code)
+
+
+def test_a_member_too_large_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_MEMBER_BYTES", 10_000)
+    assert_alone(verify(pack(tmp_path / "s.zip", sound_files() | {MASK: bytes(20_000)})), "member-huge")
+
+
+def test_an_archive_too_large_for_the_server(tmp_path: Path) -> None:
+    path = pack(tmp_path / "s.zip", sound_files() | {MASK: png(PIXELS) + np.random.default_rng(0).bytes(1_500_000)})
+    assert verify(path, replace(CITYSCAPES, zip_limit_mb=2)).ok
+    assert_alone(verify(path, replace(CITYSCAPES, zip_limit_mb=1)), "archive-size")
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b\x08", b"Rar!", b""])
+def test_an_archive_that_does_not_open_skips_the_other_checks(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "s.zip").write_bytes(data)
+    report = verify(tmp_path / "s.zip")
+    assert_alone(report, "archive-format")
+    assert [check.outcome for check in report.checks[1:]] == [Outcome.SKIPPED] * (len(Check) - 1)
+
+
+def test_nothing_at_the_path_is_no_verdict(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        verify(tmp_path / "s.zip")
+
+
+@pytest.mark.parametrize(
+    ("code", "ids", "shift"), [("label-rob-ids", (3, 5, 39), 33), ("label-nyu-ids", (3, 5, 39), 0)]
+)
+def test_indoor_labels_of_the_other_edition(tmp_path: Path, code: str, ids: tuple[int, ...], shift: int) -> None:
+    table = INDOOR_LABELS
+    if code == "label-nyu-ids":
+        table = LabelTable(tuple(replace(label, id=label.id + 33) for label in table))
+    path = pack(tmp_path / "s.zip", sound_files(SCANNET, INDOOR_FRAMES, tuple(i + shift for i in ids)))
+    assert_alone(verify(path, SCANNET, table, dict.fromkeys(INDOOR_FRAMES, SIZE)), code)
+
+
+def test_a_palette_that_draws_the_object_black(tmp_path: Path) -> None:
+    image = Image.fromarray(PIXELS // 255)
+    image.putpalette([0, 0, 0] * 256)
+    image.save(tmp_path / "mask.png")
+    report = verify(pack(tmp_path / "s.zip", sound_files() | {MASK: (tmp_path / "mask.png").read_bytes()}))
+    assert_alone(report, "mask-black")
+
+
+def test_every_fault_of_the_catalogue_is_made_above() -> None:
+    alone = {"member-huge", "archive-size", "archive-format", "label-rob-ids", "label-nyu-ids", "mask-black"}
+    assert {code for code, _ in (*LISTS, *MASKS, *WHOLE, *PACKED)} | alone == set(FAULTS)
+
+
+def test_all_faults_are_told_in_one_pass(tmp_path: Path) -> None:
+    files = without(f"{ROAD_FRAMES[1]}_pred.txt") | {MASK: b"", LIST: sound_files()[LIST] + b"\n"}
+    report = verify(pack(tmp_path / "s.zip", files))
+    assert report.counts == {"list-missing": 1, "line-blank": 1, "mask-format": 1}
+
+
+def test_frames_and_sizes_may_be_unknown(tmp_path: Path) -> None:
+    path = pack(tmp_path / "s.zip", sound_files() | {MASK: png(object_mask(0, (40, 50)))})
+    assert_alone(verify(path), "mask-size")
+    assert not verify(path, frames=dict.fromkeys(ROAD_FRAMES)).counts
+    report = verify(path, frames={})
+    assert report.ok and report.predictions == 12
+    assert [check.check for check in report.checks if check.outcome is Outcome.SKIPPED] == [Check.LISTS]
+
+
+def test_many_faults_are_counted_and_few_are_kept(tmp_path: Path) -> None:
+    path = pack(tmp_path / "s.zip", sound_files() | {LIST: b"nonsense\n" * 100_000})
+    report = verify(path)
+    assert report.counts == {"line-fields": 100_000}
+    assert len(report.problems) == EXAMPLES
+    assert f"and {100_000 - EXAMPLES:,} more" in report.text()
+
+
+def test_the_report_names_file_line_found_expected_and_fix(tmp_path: Path) -> None:
+    files = sound_files()
+    report = verify(pack(tmp_path / "s.zip", files | {LIST: files[LIST].replace(b" 26 ", b" 99 ")}))
+    text = report.text()
+    assert f"  {LIST}:2: found label id 99, expected an id of the benchmark's table" in text
+    assert FAULTS["label-unknown"].fix in text
+    assert " 5 ✗ " in text and " 1 ✓ " in text
+    data = json.loads(json.dumps(report.to_json()))
+    assert data["ok"] is False and data["counts"] == {"label-unknown": 1}
+    assert data["problems"][0]["line"] == 2 and data["checks"][4]["outcome"] == "failed"
+
+
+def test_names_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    report = verify(pack(tmp_path / "s.zip", sound_files() | {"\x1b[2Jgone.txt": b"", "a" * 5000 + ".txt": b""}))
+    assert "\x1b" not in report.text() and len(report.text()) < 5000
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8), st.binary(max_size=60))
+def test_no_damage_ends_in_a_traceback(tmp_path: Path, damage: list[tuple[int, int]], text: bytes) -> None:
+    path = pack(tmp_path / "s.zip", sound_files() | {LIST: LINE + text})
+    data = bytearray(path.read_bytes())
+    for place, value in damage:
+        data[place % len(data)] = value
+    path.write_bytes(data)
+    report = verify(path)
+    assert json.dumps(report.to_json()) and report.text().encode()
