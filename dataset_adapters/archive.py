@@ -167,7 +167,7 @@ class ZipArchive(Archive):
     def _list(self) -> None:
         with _listing(self.path):
             _bound_directory(self.path)
-            members = [member for member in self._open().infolist() if not member.is_dir()]
+            members = [member for member in self._open().infolist() if not member.filename.endswith("/")]
         packed, unpacked = (sum(getattr(m, key) for m in members) for key in ("compress_size", "file_size"))
         if packed > self.path.stat().st_size:
             raise _too_big(self.path, "members that share their bytes, as in a zip bomb")
@@ -277,7 +277,7 @@ def _name_fault(name: str, plain: str) -> tuple[str, str] | None:
     if posixpath.isabs(name) or name[1:2] == ":":
         return "member-escape", "an absolute path"
     if plain.split("/")[0] in ("..", "."):
-        return "member-escape", "a path that leads out of the root"
+        return "member-escape", "a path that is none below the root"
     return None
 
 

@@ -42,6 +42,7 @@ class Cityscapes(DatasetAdapter):
         mask_name="masks/{frame}_{index:03d}.png",
         mask_link="masks/{frame}_{index:03d}.png",
         list_pattern="{frame}*.txt",
+        frame_name=r"[^_]+_\d+_\d+",
     )
 
     def list_frames(self, split: Split) -> list[Frame]:

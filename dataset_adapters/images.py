@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from dataset_adapters.folders import in_other_case
 from dataset_adapters.problems import InputError
+
+LAST_BYTES = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
+"""What a whole file of the format ends with."""
+
+MODE_HINTS = {
+    "L": "8 bits hold labels without instances: take the file with instance ids, not the one with label ids.",
+    "P": "This is a picture of the labels: take the file with instance ids.",
+    "RGB": "This is a coloured picture of the labels, or another benchmark's file: take the file with instance ids.",
+}
+"""Fix for a map of the wrong mode; RGBA is as RGB."""
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -23,6 +34,20 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
+def check_whole(path: Path) -> None:
+    """Require a photo to be whole: by its last bytes, and where these are not the usual ones by decoding it.
+
+    Raises:
+        InputError: the file is missing, truncated or not an image.
+    """
+    with open_image(path) as image:
+        ending = LAST_BYTES.get(image.format or "")
+        with path.open("rb") as file:
+            file.seek(-min(16, path.stat().st_size), 2)
+            if ending is None or not file.read().endswith(ending):
+                image.load()
+
+
 def read_id_map(path: Path) -> NDArray[np.uint16]:
     """Read a 16-bit, one-channel PNG as an (H, W) map of native ids.
 
@@ -33,9 +58,24 @@ def read_id_map(path: Path) -> NDArray[np.uint16]:
         if not image.mode.startswith("I"):
             raise InputError(
                 path, found=f"an image of mode {image.mode}", expected="a 16-bit gray PNG (mode I;16)",
-                fix="8-bit and colour files cannot hold instance ids; use the benchmark's own instance file.",
+                fix=MODE_HINTS.get(image.mode, MODE_HINTS["RGB"]),
             )  # fmt: skip
-        return np.asarray(image).astype(np.uint16)
+        return np.asarray(image).astype(np.uint16, copy=False)
+
+
+def read_channels(path: Path) -> NDArray[np.uint8]:
+    """Read an RGB PNG whose channels are numbers, as (H, W, 3).
+
+    Raises:
+        InputError: the file is missing, broken, or has another mode: a palette or gray image lost the numbers.
+    """
+    with open_image(path) as image:
+        if image.mode not in ("RGB", "RGBA"):
+            raise InputError(
+                path, found=f"an image of mode {image.mode}", expected="an RGB PNG whose channels hold ids",
+                fix="The file was converted; get the original again.",
+            )  # fmt: skip
+        return np.asarray(image)[..., :3]
 
 
 @contextmanager
@@ -45,9 +85,11 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except FileNotFoundError as error:
+        other = in_other_case(path)
         raise InputError(
-            path, found="no such file", expected="an image", fix="Download or extract the data set again."
-        ) from error
+            path, found=f"a name in another case, {other.name}" if other else "no such file", expected="an image",
+            fix=f"Rename it to {path.name}." if other else "Download or extract the data set again.",
+        ) from error  # fmt: skip
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise InputError(
             path, found=f"a file that does not open as an image ({error})", expected="a whole image",

@@ -6,7 +6,7 @@ An RLE counts pixels in column-major order, background first (pycocotools ``mask
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypedDict, cast
 
 import numpy as np
@@ -46,10 +46,10 @@ def empty(size: tuple[int, int]) -> Rle:
     return from_runs([size[0] * size[1]], size)
 
 
-def from_runs(runs: Sequence[int], size: tuple[int, int]) -> Rle:
+def from_runs(runs: Sequence[int] | NDArray[np.integer], size: tuple[int, int]) -> Rle:
     """Compress run lengths in column-major order, background first; ``size`` is (height, width)."""
     height, width = size
-    return cast(Rle, coco.frPyObjects({"size": [height, width], "counts": list(runs)}, height, width))
+    return cast(Rle, coco.frPyObjects({"size": [height, width], "counts": runs}, height, width))
 
 
 def box(rle: Rle) -> tuple[float, float, float, float]:
@@ -68,28 +68,47 @@ def intersections(rles: Sequence[Rle], regions: Sequence[Rle]) -> NDArray[np.int
     return np.rint(share * areas[:, None]).astype(np.int64)
 
 
-def from_id_map(ids: NDArray[np.integer]) -> dict[int, Rle]:
+def from_id_map(ids: NDArray[np.integer], wanted: Callable[[int], bool] | None = None) -> dict[int, Rle]:
     """One RLE for every value of a map of ids.
 
     Args:
         ids: (H, W) integers, e.g. a native instance map.
+        wanted: which values to encode; None encodes all.
 
     Returns:
-        value -> the mask of its pixels, in ascending order of the values. The masks are disjoint and cover the map.
+        value -> the mask of its pixels, in ascending order of the values. The masks are disjoint and cover the map
+        where all values are wanted.
     """
-    height, width = ids.shape
-    flat = ids.ravel(order="F")
-    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
-    ends = np.append(starts[1:], flat.size)
-    values = flat[starts]
+    starts, values = _column_runs(ids)
+    ends = np.append(starts[1:], ids.size)
     order = np.argsort(values, kind="stable")
     bounds = np.flatnonzero(np.diff(values[order])) + 1
     masks = {}
-    for group in np.split(order, bounds):
-        # Within one value the runs keep their order: background up to a start, foreground up to its end.
-        edges = np.empty(2 * len(group) + 2, dtype=np.int64)
-        edges[0], edges[-1] = 0, flat.size
-        edges[1:-1:2], edges[2:-1:2] = starts[group], ends[group]
-        runs = np.diff(edges).tolist()
-        masks[int(values[group[0]])] = from_runs(runs if runs[-1] else runs[:-1], (height, width))
+    for group in np.split(order, bounds) if ids.size else ():
+        value = int(values[group[0]])
+        if wanted is None or wanted(value):
+            masks[value] = _from_intervals(starts[group], ends[group], (ids.shape[0], ids.shape[1]))
     return masks
+
+
+def _column_runs(ids: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+    """Start of every run of equal values in column-major order, and its value.
+
+    Neighbours are compared where they lie in memory: turning a map of 1024 x 2048 into column-major order first takes
+    longer than all the rest.
+    """
+    height, width = ids.shape
+    row, column = np.divmod(np.flatnonzero(ids[1:] != ids[:-1]), max(width, 1))
+    tops = np.flatnonzero(ids[0, 1:] != ids[-1, :-1]) + 1 if height else np.empty(0, dtype=np.int64)
+    starts = np.concatenate(([0], tops * height, column * height + row + 1))[: ids.size]
+    starts.sort()
+    return starts, ids[starts % max(height, 1), starts // max(height, 1)]
+
+
+def _from_intervals(starts: NDArray[np.int64], ends: NDArray[np.int64], size: tuple[int, int]) -> Rle:
+    """A mask that is set from each start up to its end, in column-major order."""
+    edges = np.empty(2 * len(starts) + 2, dtype=np.int64)
+    edges[0], edges[-1] = 0, size[0] * size[1]
+    edges[1:-1:2], edges[2:-1:2] = starts, ends
+    runs = np.diff(edges)
+    return from_runs(runs if runs[-1] else runs[:-1], size)

@@ -209,9 +209,9 @@ class _LabelChecks:
                 self.log.rename(wrong, code)
 
     def _other_numbering(self) -> str | None:
-        wrong = self._used - self._evaluated
-        # A few wrong ids among right ones are mistakes of their own; tables overlap, so right ones do not prove much.
-        if not wrong or (self._used & self._evaluated and len(wrong) < 3):
+        wrong, right = self._used - self._evaluated, self._used & self._evaluated
+        # A wrong id or two among right ones is a mistake of its own; but the numberings share some ids.
+        if not wrong or len(wrong) <= min(len(right), 2):
             return None
         count = len(self._evaluated)
         if any(self._used <= set(range(first, first + count)) for first in TRAIN_ID_STARTS):

@@ -55,8 +55,8 @@ class Look:
 def soft_noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> NDArray[np.float32]:
     """A smooth (H, W) random field with values from -1 to 1 and about ``cells`` bumps down and across."""
     coarse = rng.uniform(-1, 1, cells).astype(np.float32)
-    field: NDArray[np.float32] = hat_functions(shape[0], cells[0]) @ coarse @ hat_functions(shape[1], cells[1]).T
-    return field
+    field = hat_functions(shape[0], cells[0]) @ coarse @ hat_functions(shape[1], cells[1]).T
+    return np.asarray(field, dtype=np.float32)
 
 
 def hat_functions(length: int, knots: int) -> NDArray[np.float32]:

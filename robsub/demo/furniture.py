@@ -47,7 +47,7 @@ def chair(pen: Pen, rng: np.random.Generator) -> None:
 def sofa(pen: Pen, rng: np.random.Generator) -> None:
     """A sofa from the front: back, two cushions, two arm rests."""
     fabric = pick(rng, FABRICS)
-    pen.rectangle(0.08, 0.0, 0.92, 0.6, dim(fabric, 0.85), shade=0.3)
+    pen.rectangle(0.08, 0.0, 0.92, 0.72, dim(fabric, 0.85), shade=0.3)
     pen.rectangle(0.1, 0.46, 0.495, 0.72, dim(fabric, 1.3))
     pen.rectangle(0.505, 0.46, 0.9, 0.72, dim(fabric, 1.3))
     pen.rectangle(0.08, 0.7, 0.92, 0.92, fabric)

@@ -36,8 +36,8 @@ class View:
 
 TRAFFIC: dict[str, tuple[View, ...]] = {
     "person": (View("person", people.person, (0.62, 1.75), (9, 30)),),
-    "cyclist": (View("rider", people.cyclist, (1.7, 1.95), (10, 32)),),
-    "motorcyclist": (View("rider", people.motorcyclist, (1.8, 1.75), (10, 30)),),
+    "cyclist": (View("rider", people.cyclist, (1.7, 1.95), (8.5, 30)),),
+    "motorcyclist": (View("rider", people.motorcyclist, (1.8, 1.75), (8.5, 28)),),
     "car": (
         View("car", vehicles.car_rear, (1.85, 1.5), (11, 42), 0.5),
         View("car", vehicles.car_side, (3.9, 1.5), (15, 42), 0.5),

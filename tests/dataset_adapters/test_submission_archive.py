@@ -79,6 +79,7 @@ def test_a_tar_is_told(tmp_path: Path) -> None:
         ("a/../../out.txt", "member-escape"),
         ("/etc/passwd", "member-escape"),
         ("C:/out.txt", "member-escape"),
+        (".", "member-escape"),
         ("masks\\b.png", "member-backslash"),
     ],
 )
@@ -86,6 +87,14 @@ def test_names_that_leave_the_root_are_refused(tmp_path: Path, name: str, code: 
     archive = open_archive(pack(tmp_path / "s.zip", {**FILES, name: b"x"}))
     assert [refusal.code for refusal in archive.refusals] == [code]
     assert archive.names() == sorted(FILES)
+
+
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "s.zip", FILES)
+    path.write_bytes(path.read_bytes().replace(b"a.txt", b"\0.txt"))
+    archive = open_archive(path)
+    assert [refusal.code for refusal in archive.refusals] == ["member-escape"]
+    assert archive.names() == ["masks/b.png"]
 
 
 def test_links_and_pipes_are_refused(tmp_path: Path) -> None:

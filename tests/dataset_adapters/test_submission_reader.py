@@ -144,7 +144,7 @@ def test_unknown_labels_stop_or_are_skipped_as_the_benchmark_does(tmp_path: Path
         ({MASK: png(object_mask(0, (10, 16)))}, f"{MASK}: found 16 x 10 pixels, expected 32 x 20"),
         ({MASK: png(object_mask(0))[:-30]}, "whole PNG"),
         ({MASK: b"GIF89a"}, "PNG file"),
-        ({"../out.txt": b""}, "leads out of the root"),
+        ({"../out.txt": b""}, "none below the root"),
     ],
 )
 def test_what_the_official_code_stops_at_is_told(tmp_path: Path, changes: Files, found: str) -> None:

@@ -1,4 +1,4 @@
-"""Written archives: the line grammar, the layout of every benchmark, the same bytes each time, nothing lost in silence."""
+"""Written archives: the line grammar, the layout of every benchmark, the same bytes each time, nothing lost."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""Finding files below a data set's folder, and saying what is wrong where they are not."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from dataset_adapters.problems import InputError
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+
+
+def find(folder: Path, pattern: str, *, any_case: bool = False) -> Iterator[Path]:
+    """Paths below a folder that match a pattern like ``leftImg8bit/val/*/*_leftImg8bit.png``.
+
+    The depth is the pattern's own, so a link that leads back up is not followed for ever.
+
+    Args:
+        folder: where to start; nothing is found below a folder that is not there.
+        pattern: shell patterns joined by ``/``.
+        any_case: pass over upper and lower case, which the benchmarks' own code does not.
+
+    Raises:
+        InputError: a folder on the way is a link that runs in a circle, or may not be read.
+    """
+    head, _, rest = pattern.partition("/")
+    for path in _children(folder, head, any_case):
+        if rest:
+            yield from find(path, rest, any_case=any_case)
+        else:
+            yield path
+
+
+def _children(folder: Path, name: str, any_case: bool) -> Iterator[Path]:
+    if not any_case and not any(sign in name for sign in "*?["):
+        yield folder / name
+        return
+    matches = _matcher(name, any_case)
+    yield from (folder / entry for entry in _names(folder) if matches.fullmatch(entry))
+
+
+@lru_cache
+def _matcher(name: str, any_case: bool) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(name), re.IGNORECASE if any_case else re.NOFLAG)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        circle = error.errno == errno.ELOOP
+        raise InputError(
+            folder, found="a link that runs in a circle" if circle else f"a folder that cannot be read ({error})",
+            expected="a folder", fix="Replace the link by the folder." if circle else "Mend its permissions.",
+        ) from error  # fmt: skip
+
+
+def existing(folder: Path, pattern: str, *, any_case: bool = False) -> Iterator[Path]:
+    """``find``, without names that nothing stands behind."""
+    return (path for path in find(folder, pattern, any_case=any_case) if path.exists())
+
+
+def in_other_case(path: Path) -> Path | None:
+    """A file beside this one whose name differs only in upper and lower case."""
+    wanted = path.name.casefold()
+    near = (name for name in _names(path.parent) if name != path.name and name.casefold() == wanted)
+    return next((path.parent / name for name in near), None)
+
+
+def misplaced(root: Path, known_by: Sequence[str]) -> tuple[str, str] | None:
+    """Why a data set's folder seems empty: (what was found, how to mend it), or None if nothing explains it.
+
+    Args:
+        root: the folder that should hold the data set.
+        known_by: names of files or folders, one of which stands directly in a data set's folder.
+    """
+    if root.is_symlink() and not root.exists():
+        return "a link that leads nowhere or runs in a circle", "Replace the link by the folder."
+    if root.is_file():
+        return "a file where a folder is expected", f"Extract it, so that {root}/{known_by[0]} is there."
+    for archive in _archives(root):
+        return f"an archive that is not extracted, {archive}", f"Extract it into {root}."
+    for folder, advice in _elsewhere(root):
+        for name in known_by:
+            if (folder / name).exists():
+                return f"the data in another folder, {folder}", advice
+            if other := in_other_case(folder / name):
+                return f"{other}, whose name is written in another case", f"Rename it to {name}."
+    return None
+
+
+def _archives(root: Path) -> Iterator[Path]:
+    beside = [root.with_name(root.name + suffix) for suffix in ARCHIVES]
+    yield from (path for path in beside if path.is_file() and not root.is_dir())
+    yield from (root / name for name in _names(root) if name.lower().endswith(ARCHIVES))
+
+
+def _elsewhere(root: Path) -> Iterator[tuple[Path, str]]:
+    yield root, ""
+    yield root.parent, f"Move them down into {root}, or name the folder above with --data-root."
+    for pattern in ("*", "*/*"):
+        for folder in find(root, pattern):
+            if folder.is_dir():
+                yield folder, f"The data is a folder too deep: move what is in it up to {root}."
