@@ -206,6 +206,7 @@ class Trainer:
         loader = DataLoader(
             JointDataset(self.frames, draws), batch_sampler=positions, num_workers=config.workers, collate_fn=list,
             pin_memory=process.device.type == "cuda", persistent_workers=config.workers > 0,
+            generator=torch.Generator(),  # its seed must not be drawn from the state that a checkpoint restores
         )  # fmt: skip
         for batch in loader:
             for sample in batch:

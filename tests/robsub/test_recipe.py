@@ -44,7 +44,7 @@ def test_round_trip() -> None:
     ],
 )
 def test_wrong_settings_are_refused(override: str, words: str) -> None:
-    with pytest.raises(InputError, match=".*") as error:
+    with pytest.raises(InputError) as error:
         load_recipe("demo", (override,))
     assert words in str(error.value)
 

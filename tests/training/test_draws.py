@@ -32,7 +32,7 @@ def test_flips_have_their_share_and_belong_to_the_position() -> None:
 
 def test_processes_and_starts_share_the_same_positions() -> None:
     whole = list(PositionSampler(range(6), 4))
-    assert sum(whole, []) == list(range(24))
+    assert [position for batch in whole for position in batch] == list(range(24))
     assert list(PositionSampler(range(4, 6), 4)) == whole[4:]
     halves = [list(PositionSampler(range(6), 4, rank, 2)) for rank in range(2)]
     assert [sorted(a + b) for a, b in zip(*halves, strict=True)] == whole

@@ -1,0 +1,215 @@
+"""The verbs as a user types them, over a small made world: the whole path, and what each says of wrong input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from cli import main
+from dataset_adapters.registry import BENCHMARKS
+from tests.stores import write_ground_truth_store
+
+TINY = ("train.iterations=2", "train.batch_size=2", "train.workers=0", "train.log_every=1", "train.checkpoint_every=1")
+
+
+def robsub(*arguments: str | Path) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def run(*arguments: str | Path) -> str:
+    """Run a command that must succeed; returns what it printed."""
+    result = robsub(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refusal(*arguments: str | Path) -> str:
+    """Run a command that must refuse with one paragraph; returns it."""
+    result = robsub(*arguments)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.output.split())
+
+
+@pytest.fixture(scope="module")
+def home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with ``datasets/``, its settings and a trained run."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "datasets").symlink_to(world)
+    (folder / "robsub.toml").write_text('data_root = "datasets"\n[train]\nrecipe = "demo"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run("train", *(word for setting in TINY for word in ("-o", setting)))
+    return folder
+
+
+@pytest.fixture
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, as the working directory."""
+    monkeypatch.chdir(home)
+    return home
+
+
+def test_the_four_bare_commands_work_in_a_folder_with_data_sets(here: Path) -> None:
+    assert "trained for 2 iterations on 24 images" in run("train", *(w for s in TINY for w in ("-o", s)))
+    assert "2 images of kitti test, 2 of them new" in run("predict", "--dataset", "kitti")
+    assert "0 of them new" in run("predict", "--benchmark", "kitti")
+    run("predict", "--dataset", "cityscapes")
+    assert "No error found" in run("package", "--benchmark", "cityscapes")
+    assert "already there" in run("package", "--dataset", "cityscapes")
+    for name in BENCHMARKS:
+        run("predict", "--dataset", name, "--split", "val")
+    printed = run("evaluate", "--json", "results/", "--workers", "1")
+    assert all(f"{name} val, protocol {name}" in printed for name in BENCHMARKS)
+    table = run("table", *sorted(Path("results").glob("*.json")))
+    assert [row.split("|")[1].strip() for row in table.splitlines()[2:10:2]] == (
+        ["KITTI", "Cityscapes", "WildDash", "ScanNet"]
+    )
+    assert "16.4" in table
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_ground_truth_as_prediction_scores_1_through_store_and_archive(name: str, world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, name, "val", tmp_path / "store")
+    options = ("--benchmark", name, "--split", "val", "--data-root", world)
+    run("package", *options, "--predictions", store, "--out", tmp_path / "val.zip")
+    with zipfile.ZipFile(tmp_path / "val.zip") as archive:
+        archive.extractall(tmp_path / "native")
+    for predictions in (store, tmp_path / "val.zip", tmp_path / "native"):
+        run("evaluate", *options, "--predictions", predictions, "--json", tmp_path / "r.json", "--workers", "1")
+        result = json.loads((tmp_path / "r.json").read_text())
+        assert result["metrics"]["AP"] == result["metrics"]["AP50"] == 1.0
+        assert result["images"] == result["images_expected"] == 2
+        assert {v["AP"] for v in result["classes"].values()} <= {1.0, None}
+
+
+def test_the_same_predictions_give_the_same_archive(world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, "scannet", "val", tmp_path / "store")
+    for out in ("a.zip", "b.zip"):
+        run(
+            "package", "--benchmark", "scannet", "--split", "val", "--data-root", world,
+            "--predictions", store, "--out", tmp_path / out,
+        )  # fmt: skip
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_datasets_counts_frames_and_instances(world: Path, tmp_path: Path) -> None:
+    printed = run("datasets", "--data-root", world, "--json", tmp_path / "d.json", "--workers", "1")
+    assert "kitti: images found of expected: train 8 of 8, val 2 of 2, test 2 of 2" in printed
+    found = {d["name"]: d for d in json.loads((tmp_path / "d.json").read_text())["datasets"]}
+    assert found["ade20k"]["splits"] == {"train": {"found": 2, "expected": 2}, "val": {"found": 1, "expected": 1}}
+    assert sum(found["cityscapes"]["instances"]["car"].values()) > 0
+
+
+@pytest.fixture
+def damaged(world: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the world whose files a test may break."""
+    shutil.copytree(world, tmp_path / "world")
+    yield tmp_path / "world"
+
+
+def test_datasets_names_every_broken_file_and_goes_on(damaged: Path) -> None:
+    (damaged / "kitti/training/image_2/000003_10.png").write_bytes(b"not a picture")
+    with Image.open(damaged / "kitti/training/instance/000005_10.png") as image:
+        image.resize((40, 30)).save(damaged / "kitti/training/instance/000005_10.png")
+    result = robsub("datasets", "--data-root", damaged, "--workers", "1")
+    assert result.exit_code == 1
+    assert "image_2/000003_10.png: found a file that does not open as an image" in result.output
+    assert "instance/000005_10.png: found 40 x 30 pixels" in result.output
+    assert "ade20k: images found" in result.output
+
+
+def test_refusals_name_the_file_what_was_found_expected_and_the_fix(here: Path, tmp_path: Path) -> None:
+    assert "nowhere: found no such folder" in refusal("datasets", "--data-root", tmp_path / "nowhere")
+    assert "found none of the data sets" in refusal("train", "--data-root", tmp_path, "--out", tmp_path / "run")
+    assert "found no such folder, expected the KITTI data set" in refusal(
+        "predict", "--dataset", "kitti", "--data-root", tmp_path
+    )
+    assert "expected one of train, val, trainval: ADE20K has no other split" in refusal(
+        "predict", "--dataset", "ade20k"
+    )
+    assert "found no checkpoint" in refusal("predict", "--dataset", "kitti", "--checkpoint", tmp_path)
+    assert "expected a prediction store" in refusal("package", "--dataset", "kitti", "--predictions", tmp_path)
+    assert "found predictions of kitti, expected predictions of scannet" in refusal(
+        "evaluate", "--dataset", "scannet", "--split", "val",
+        "--predictions", write_ground_truth_store(Path("datasets"), "kitti", "val", tmp_path / "store"),
+    )  # fmt: skip
+    assert "no such file" in refusal("table", tmp_path / "none.json")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_broken_image_stops_prediction_and_what_was_done_is_kept(here: Path, damaged: Path, tmp_path: Path) -> None:
+    photos = sorted((damaged / "kitti/testing/image_2").glob("*.png"))
+    whole = photos[1].read_bytes()
+    photos[1].write_bytes(whole[: len(whole) // 2])
+    options = ("predict", "--dataset", "kitti", "--data-root", damaged, "--out", tmp_path / "store")
+    assert f"{photos[1]}: found a file that does not open as an image" in refusal(*options)
+    photos[1].write_bytes(whole)
+    assert "2 images of kitti test, 1 of them new" in run(*options)
+
+
+def test_a_checkpoint_of_something_else_is_refused(here: Path, tmp_path: Path) -> None:
+    import torch
+
+    file = tmp_path / "checkpoint.pt"
+    file.write_bytes(b"no weights")
+    assert "found a file that does not load" in refusal("predict", "--dataset", "kitti", "--checkpoint", file)
+    torch.save({"model": {}}, file)
+    assert "found weights without robsub's recipe" in refusal("predict", "--dataset", "kitti", "--checkpoint", file)
+    state = torch.load(here / "runs/demo/checkpoint.pt", weights_only=True)
+    state["model"].pop("rpn.head.cls_logits.weight")
+    torch.save(state, file)
+    assert "rpn.head.cls_logits.weight" in refusal(
+        "predict", "--dataset", "kitti", "--checkpoint", file, "--out", tmp_path / "store"
+    )
+
+
+def test_another_recipe_in_the_same_run_is_refused(here: Path) -> None:
+    words = refusal("train", *(w for s in (*TINY, "train.batch_size=3") for w in ("-o", s)))
+    assert "found a run with train.batch_size = 2, expected train.batch_size = 3" in words
+
+
+def test_missing_predictions_are_counted(world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store", frames=1)
+    options = ("--dataset", "kitti", "--split", "val", "--data-root", world, "--predictions", store)
+    assert "1 of 2 images" in refusal("evaluate", *options)
+    assert "1 of 2 images" in refusal("package", *options, "--out", tmp_path / "a.zip")
+    assert not (tmp_path / "a.zip").exists()
+    assert "1 images without predictions" in run("evaluate", *options, "--allow-missing", "--workers", "1")
+
+
+def test_a_missing_part_of_the_official_frames_must_be_allowed(damaged: Path, tmp_path: Path) -> None:
+    (damaged / "kitti/frames_expected.json").unlink()
+    store = write_ground_truth_store(damaged, "kitti", "trainval", tmp_path / "store")
+    options = ("--dataset", "kitti", "--split", "trainval", "--data-root", damaged, "--predictions", store)
+    assert "190 are missing" in refusal("package", *options, "--out", tmp_path / "a.zip")
+    assert "190 of 200 images are missing" in run("package", *options, "--out", tmp_path / "a.zip", "--allow-missing")
+
+
+def test_settings_that_do_not_exist_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "robsub.toml"
+    for text, words in [
+        ('data_rot = "x"', "Did you mean 'data_root'?"),
+        ("[tarin]", "Did you mean 'train'?"),
+        ('[train]\nrecpie = "demo"', "Did you mean 'train.recipe'?"),
+        ("[train", "no TOML"),
+    ]:
+        settings.write_text(text)
+        assert words in refusal("datasets")
+    settings.write_text('data_root = "elsewhere"')
+    assert "elsewhere: found no such folder" in refusal("datasets")
+
+
+@pytest.mark.parametrize("command", list(main.commands))
+def test_every_command_explains_itself(command: str) -> None:
+    printed = run(command, "--help")
+    assert main.commands[command].help.splitlines()[0].split(".")[0] in " ".join(printed.split())  # type: ignore[union-attr]
