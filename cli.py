@@ -16,8 +16,8 @@ import click
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter
 from robsub import __version__, places
+from robsub.config import read_settings
 from robsub.files import explain, write_json, write_text
-from robsub.settings import read_settings
 
 if TYPE_CHECKING:
     from dataset_adapters.base import Split
@@ -139,7 +139,7 @@ def train(
 
     Goes on from the run's checkpoint if there is one. On many GPUs: torchrun --nproc-per-node N -m robsub train ...
     """
-    from robsub.recipe import load_recipe
+    from robsub.config import load_recipe
 
     settings = load_recipe(recipe, override)
     from robsub.train import train as run_training

@@ -17,15 +17,16 @@ from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
 from robsub import __version__
+from robsub.config import recipe_from_dict
 from robsub.files import file_digest
 from robsub.model.detections import Detections
 from robsub.model.mask_rcnn import MaskRCNN, build_model
 from robsub.model.paste import paste_to_rle
 from robsub.photos import read_photo
 from robsub.predictions import MANIFEST, PredictionWriter
-from robsub.recipe import TestConfig, recipe_from_dict
+from robsub.recipe import InferenceConfig
 from robsub.training.checkpoint import checkpoint_file, load_checkpoint
-from robsub.training.distributed import join_run
+from robsub.training.distributed import join_run, leave_cores
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Detector:
     """A checkpoint's network, its inference settings and its classes (class i + 1 of the network is classes[i])."""
 
     model: MaskRCNN
-    test: TestConfig
+    inference: InferenceConfig
     classes: tuple[str, ...]
 
     def indices(self, names: Sequence[str]) -> list[int]:
@@ -53,7 +54,7 @@ class Detector:
 
     def predictions(self, found: Detections, size: tuple[int, int]) -> Iterator[Prediction]:
         """One image's detections as predictions; ``size`` is the image's (height, width). Empty masks are dropped."""
-        masks = paste_to_rle(found.mask_probs.cpu(), found.boxes.cpu(), size, self.test.mask_threshold)
+        masks = paste_to_rle(found.mask_probs.cpu(), found.boxes.cpu(), size, self.inference.mask_threshold)
         rows = zip(found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), masks, strict=True)
         for label, score, (x1, y1, x2, y2), mask in rows:
             box = (round(x1, 2), round(y1, 2), round(x2, 2), round(y2, 2))
@@ -72,7 +73,7 @@ def load_detector(path: Path, state: Mapping[str, Any], device: torch.device) ->
         InputError: the weights do not fit the recipe.
     """
     recipe = recipe_from_dict(state["recipe"], "checkpoint", path)
-    model = build_model(recipe.model, recipe.test, num_classes=1 + len(state["classes"]))
+    model = build_model(recipe.model, recipe.inference, num_classes=1 + len(state["classes"]))
     try:
         model.load_state_dict(state["model"])
     except RuntimeError as error:
@@ -80,7 +81,7 @@ def load_detector(path: Path, state: Mapping[str, Any], device: torch.device) ->
             path, found=" ".join(str(error).split())[:300],
             expected="weights of the network that its recipe describes", fix="Name another with --checkpoint.",
         ) from error  # fmt: skip
-    return Detector(model.to(device).eval(), recipe.test, tuple(state["classes"]))
+    return Detector(model.to(device).eval(), recipe.inference, tuple(state["classes"]))
 
 
 def predict(
@@ -107,6 +108,7 @@ def predict(
     Raises:
         InputError: no data, no checkpoint, an image that does not open, a store of something else.
     """
+    leave_cores(workers)
     frames = adapter.frames(split)
     file = checkpoint_file(checkpoint)
     state = load_checkpoint(file)
@@ -115,7 +117,7 @@ def predict(
         "split": split,
         "frames_expected": len(frames),
         "checkpoint": file_digest(file),
-        "settings": asdict(recipe_from_dict(state["recipe"], "checkpoint", file).test),
+        "settings": asdict(recipe_from_dict(state["recipe"], "checkpoint", file).inference),
         "versions": {"robsub": __version__, "torch": str(torch.__version__)},
     }
     with join_run() as process:

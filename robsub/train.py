@@ -24,13 +24,14 @@ from dataset_adapters.base import DatasetAdapter, Frame
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
+from robsub.config import recipe_from_dict, recipe_to_dict
 from robsub.model.mask_rcnn import build_model
-from robsub.recipe import Recipe, TrainConfig, recipe_from_dict, recipe_to_dict
+from robsub.recipe import Recipe, TrainConfig
 from robsub.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
-from robsub.training.distributed import Process, join_run
+from robsub.training.distributed import Process, join_run, leave_cores
 from robsub.training.draws import Draws, PositionSampler
 from robsub.training.joint_dataset import JointDataset, Sample
-from robsub.training.schedule import learning_rate, progress
+from robsub.training.schedule import learning_rate, progress, steps_in_all
 
 METRICS = "metrics.jsonl"
 
@@ -64,10 +65,14 @@ def train(recipe: Recipe, data_root: Path, out: Path, *, overwrite: bool = False
         InputError: no data, a file that does not read, a run of another recipe, nothing to resume.
     """
     torch.manual_seed(recipe.train.seed)
+    leave_cores(recipe.train.workers)
     frames = training_frames(recipe.train, data_root)
     images = {name: sum(a.name == name for a, _ in frames) for name in recipe.train.datasets}
     with join_run() as process:
-        state = None if overwrite else former_state(recipe, out, resume)
+        if overwrite and process.is_main:
+            (out / CHECKPOINT).unlink(missing_ok=True)
+        process.wait()
+        state = former_state(recipe, out, resume)
         if state is not None and state["finished"]:
             return Run(out, state["iteration"], images)
         trainer = Trainer(recipe, frames, out, process)
@@ -107,7 +112,7 @@ def former_state(recipe: Recipe, out: Path, resume: bool) -> dict[str, Any] | No
         return None
     state = load_checkpoint(out)
     former = recipe_from_dict(state["recipe"], recipe.name, out)
-    for part in ("model", "train", "test"):
+    for part in ("model", "train", "inference"):
         ours, theirs = getattr(recipe, part), getattr(former, part)
         for f in fields(ours):
             if getattr(ours, f.name) != getattr(theirs, f.name):
@@ -137,7 +142,7 @@ class Trainer:
         self.out = out
         self.process = process
         self.frames = frames
-        self.model = build_model(recipe.model, recipe.test, num_classes=1 + len(JOINT_CLASSES)).to(process.device)
+        self.model = build_model(recipe.model, recipe.inference, num_classes=1 + len(JOINT_CLASSES)).to(process.device)
         self.optimizer = build_optimizer(self.config, self.model)
         self.iteration = 0
         self.seconds = 0.0
@@ -189,6 +194,7 @@ class Trainer:
             self.seconds += now - before
             self._log(losses, waited, now - before, done)
             bar.set_postfix(loss=f"{sum(losses.values()):.2f}", refresh=False)
+            bar.total = steps_in_all(config, self.iteration, self.seconds)
             bar.update()
             before = now
             if self.iteration % config.checkpoint_every == 0:

@@ -14,6 +14,7 @@ from dataset_adapters.base import Split
 from dataset_adapters.images import open_image
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import BENCHMARKS, get_adapter
+from robsub.config import load_recipe
 from robsub.demo.world import make_world
 from robsub.evaluate import evaluate
 from robsub.files import atomic_path, write_json, write_text
@@ -22,7 +23,6 @@ from robsub.pictures import draw_predictions, sheet
 from robsub.places import archive_path, run_path, store_path
 from robsub.predict import predict
 from robsub.predictions import open_store
-from robsub.recipe import load_recipe
 from robsub.table import results_table
 from robsub.train import train
 

@@ -13,18 +13,18 @@ from robsub.model.detections import Detections
 from robsub.model.roi_heads import Target, build_roi_heads
 from robsub.model.rpn import build_rpn
 from robsub.model.transform import InputTransform, scale_boxes
-from robsub.recipe import ModelConfig, TestConfig
+from robsub.recipe import InferenceConfig, ModelConfig
 
 
-def build_model(config: ModelConfig, test: TestConfig, num_classes: int) -> MaskRCNN:
+def build_model(config: ModelConfig, inference: InferenceConfig, num_classes: int) -> MaskRCNN:
     """A model with random weights.
 
     Args:
         config: the network.
-        test: inference.
+        inference: its settings.
         num_classes: classes with the background, which is class 0.
     """
-    return MaskRCNN(config, test, num_classes)
+    return MaskRCNN(config, inference, num_classes)
 
 
 class MaskRCNN(nn.Module):
@@ -33,12 +33,12 @@ class MaskRCNN(nn.Module):
     Parameters are named as in torchvision's ``MaskRCNN``; a block's are ``roi_heads.{box,mask}_roi_pool.block.*``.
     """
 
-    def __init__(self, config: ModelConfig, test: TestConfig, num_classes: int) -> None:
+    def __init__(self, config: ModelConfig, inference: InferenceConfig, num_classes: int) -> None:
         super().__init__()
         self.transform = InputTransform(config)
         self.backbone = build_backbone(config)
         self.rpn = build_rpn(config)
-        self.roi_heads = build_roi_heads(config, test, num_classes)
+        self.roi_heads = build_roi_heads(config, inference, num_classes)
 
     def forward(
         self,

@@ -15,7 +15,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 from torchvision.ops.boxes import clip_boxes_to_image, remove_small_boxes
 
-from robsub.recipe import TestConfig
+from robsub.recipe import InferenceConfig
 
 MIN_SCORE = 1e-4
 """A box whose score decays below this is dropped (Detectron's ``score_thresh`` of soft-NMS)."""
@@ -40,7 +40,11 @@ class ScoredBoxes(NamedTuple):
 
 
 def final_boxes(
-    boxes: Tensor, scores: Tensor, size: tuple[int, int], test: TestConfig, classes: Sequence[int] | None = None
+    boxes: Tensor,
+    scores: Tensor,
+    size: tuple[int, int],
+    inference: InferenceConfig,
+    classes: Sequence[int] | None = None,
 ) -> ScoredBoxes:
     """All steps in Detectron's order: threshold, soft-NMS, voting by all candidates' raw scores, the image's limit.
 
@@ -50,20 +54,20 @@ def final_boxes(
         boxes: (N, C, 4) each RoI's box for each class, XYXY pixels.
         scores: (N, C) class probabilities; class 0 is the background.
         size: (height, width) that boxes are clipped to.
-        test: thresholds and methods.
+        inference: thresholds and methods.
         classes: the classes that compete, None for all.
 
     Returns:
-        At most ``test.detections_per_image`` boxes of all classes by falling score. Of detections that tie at the
+        At most ``inference.detections_per_image`` boxes of all classes by falling score. Of detections that tie at the
         limit Detectron keeps all, this the limit's number.
     """
-    found = candidates(boxes, scores, size, test.score_threshold, classes).to(torch.device("cpu"))
+    found = candidates(boxes, scores, size, inference.score_threshold, classes).to(torch.device("cpu"))
     # Soft-NMS picks by falling score, so the first picks are the best ones, unless voting changes scores afterwards.
-    limit = test.detections_per_image if test.voting in ("id", "off") else len(found.scores)
-    kept = soft_nms(found, test.nms, test.nms_threshold, test.nms_sigma, limit)
-    if test.voting != "off":
-        kept = box_voting(kept, found, test.voting, test.voting_threshold, test.voting_beta)
-    best = kept.scores.argsort(descending=True, stable=True)[: test.detections_per_image]
+    limit = inference.detections_per_image if inference.voting in ("id", "off") else len(found.scores)
+    kept = soft_nms(found, inference.nms, inference.nms_threshold, inference.nms_sigma, limit)
+    if inference.voting != "off":
+        kept = box_voting(kept, found, inference.voting, inference.voting_threshold, inference.voting_beta)
+    best = kept.scores.argsort(descending=True, stable=True)[: inference.detections_per_image]
     return kept.at(best).to(boxes.device)
 
 

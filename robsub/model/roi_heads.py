@@ -17,7 +17,7 @@ from robsub.model.id_map import mask_targets, mostly_ignored
 from robsub.model.nl_roi import NonLocalRoIBlock
 from robsub.model.postprocess import final_boxes
 from robsub.model.roi_pool import NonLocalRoIAlign, PyramidRoIAlign
-from robsub.recipe import ModelConfig, TestConfig
+from robsub.recipe import InferenceConfig, ModelConfig
 
 BOX_SIDE = 7
 """Cells along a RoI's side in front of the box head."""
@@ -28,7 +28,7 @@ Features = dict[str, Tensor]
 Target = dict[str, Tensor]
 
 
-def build_roi_heads(config: ModelConfig, test: TestConfig, num_classes: int) -> InstanceHeads:
+def build_roi_heads(config: ModelConfig, inference: InferenceConfig, num_classes: int) -> InstanceHeads:
     """Both heads, each with the Non-Local RoI block in front of it where the configuration has one."""
     channels, norm = config.fpn_channels, group_norm(config)
     box_pool, box_channels = _build_pool(config, "box", BOX_SIDE)
@@ -40,7 +40,7 @@ def build_roi_heads(config: ModelConfig, test: TestConfig, num_classes: int) -> 
         box_head = TwoMLPHead(box_channels * BOX_SIDE**2, config.box_fc)
     return InstanceHeads(
         config,
-        test,
+        inference,
         box_roi_pool=box_pool,
         box_head=box_head,
         box_predictor=FastRCNNPredictor(config.box_fc, num_classes),
@@ -66,11 +66,11 @@ class InstanceHeads(RoIHeads):  # type: ignore[misc]
 
     Args:
         config: of the network.
-        test: of inference.
+        inference: its settings.
         parts: pool, head and predictor of boxes and masks, by torchvision's names.
     """
 
-    def __init__(self, config: ModelConfig, test: TestConfig, **parts: nn.Module) -> None:
+    def __init__(self, config: ModelConfig, inference: InferenceConfig, **parts: nn.Module) -> None:
         super().__init__(
             **parts,
             fg_iou_thresh=0.5,
@@ -78,11 +78,11 @@ class InstanceHeads(RoIHeads):  # type: ignore[misc]
             batch_size_per_image=config.roi_batch,
             positive_fraction=0.25,
             bbox_reg_weights=(10.0, 10.0, 5.0, 5.0),
-            score_thresh=test.score_threshold,
-            nms_thresh=test.nms_threshold,
-            detections_per_img=test.detections_per_image,
+            score_thresh=inference.score_threshold,
+            nms_thresh=inference.nms_threshold,
+            detections_per_img=inference.detections_per_image,
         )
-        self.test = test
+        self.inference = inference
 
     def classify(self, features: Features, rois: list[Tensor], sizes: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         """Class logits (N, C) and box deltas (N, 4 C) of all images' RoIs, per image (n, 4) XYXY."""
@@ -134,7 +134,7 @@ class InstanceHeads(RoIHeads):  # type: ignore[misc]
         boxes = self.box_coder.decode(deltas, proposals).reshape(*logits.shape, 4)  # (N, C, 4)
         counts = [len(p) for p in proposals]
         per_image = zip(boxes.split(counts), torch.split(logits.softmax(1), counts), sizes, strict=True)
-        found = [final_boxes(b, s, size, self.test, classes) for b, s, size in per_image]
+        found = [final_boxes(b, s, size, self.inference, classes) for b, s, size in per_image]
 
         mask_logits = self.segment(features, [f.boxes for f in found], sizes)
         own = masks_of(mask_logits, torch.cat([f.labels for f in found])).sigmoid()

@@ -49,6 +49,16 @@ class Process:
         return cast("list[T]", box)
 
 
+def leave_cores(loaders: int) -> None:
+    """On the CPU, give the network the cores that the processes which load images do not take, at least one.
+
+    Two busy processes on two cores with two threads each are several times slower than with one: the threads of a
+    parallel region wait for each other, spinning. OMP_NUM_THREADS, which torchrun sets, is left alone.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) - max(1, loaders)))
+
+
 @contextmanager
 def join_run() -> Iterator[Process]:
     """Join the run that torchrun's environment describes; without torchrun, be the only process."""

@@ -13,6 +13,11 @@ def progress(config: TrainConfig, iteration: int, seconds: float) -> float:
     return min(1.0, max(iteration / config.iterations, by_time))
 
 
+def steps_in_all(config: TrainConfig, iteration: int, seconds: float) -> int:
+    """How many steps the run will have taken at its end, going on at this pace."""
+    return max(iteration, round(iteration / max(progress(config, iteration, seconds), 1e-9)))
+
+
 def learning_rate(config: TrainConfig, iteration: float, done: float) -> float:
     """The rate of one step.
 

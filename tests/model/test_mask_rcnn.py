@@ -25,8 +25,8 @@ from .conftest import CLASSES, Scene, scene
 LOSSES = {"loss_classifier", "loss_box_reg", "loss_mask", "loss_objectness", "loss_rpn_box_reg"}
 
 
-def build(config: ModelConfig, test: recipe.TestConfig | None = None) -> MaskRCNN:
-    return build_model(config, test or recipe.TestConfig(), CLASSES)
+def build(config: ModelConfig, inference: recipe.InferenceConfig | None = None) -> MaskRCNN:
+    return build_model(config, inference or recipe.InferenceConfig(), CLASSES)
 
 
 def backward(model: MaskRCNN, *scenes: Scene) -> dict[str, Tensor]:
@@ -112,7 +112,7 @@ def test_resized_image_keeps_its_ids(config: ModelConfig) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (40, 600), (600, 40), (1, 500), (96, 192)])
 def test_any_size_of_image(config: ModelConfig, size: tuple[int, int]) -> None:
     """The odd image comes first, which must not spoil what the model sees in the next one."""
-    model = build(config, recipe.TestConfig(score_threshold=0.0, detections_per_image=7)).eval()
+    model = build(config, recipe.InferenceConfig(score_threshold=0.0, detections_per_image=7)).eval()
     image = torch.rand(3, *size)
     found = model([image])[0]
     assert len(found) == len(found.boxes) == len(found.labels) == len(found.mask_probs)
@@ -121,14 +121,14 @@ def test_any_size_of_image(config: ModelConfig, size: tuple[int, int]) -> None:
 
     usual = [torch.rand(3, 96, 192)]
     after = model(usual)[0]
-    fresh = build(config, recipe.TestConfig(score_threshold=0.0, detections_per_image=7)).eval()
+    fresh = build(config, recipe.InferenceConfig(score_threshold=0.0, detections_per_image=7)).eval()
     fresh.load_state_dict(model.state_dict())
     assert torch.equal(after.boxes, fresh(usual)[0].boxes)
 
 
 def test_a_batch_is_its_images(config: ModelConfig) -> None:
     """Padding beyond an image is the mean colour: of the same size, images do not influence each other."""
-    model = build(config, recipe.TestConfig(score_threshold=0.0, detections_per_image=5)).eval()
+    model = build(config, recipe.InferenceConfig(score_threshold=0.0, detections_per_image=5)).eval()
     images = [torch.rand(3, 96, 192) for _ in range(3)]
     for alone, together in zip((model([image])[0] for image in images), model(images), strict=True):
         torch.testing.assert_close(alone.boxes, together.boxes, rtol=0, atol=1e-2)
@@ -136,13 +136,13 @@ def test_a_batch_is_its_images(config: ModelConfig) -> None:
 
 
 def test_only_the_asked_classes(config: ModelConfig) -> None:
-    model = build(config, recipe.TestConfig(score_threshold=0.0, detections_per_image=10)).eval()
+    model = build(config, recipe.InferenceConfig(score_threshold=0.0, detections_per_image=10)).eval()
     found = model([torch.rand(3, 96, 192)], classes=[2])[0]
     assert found.labels.tolist() == [2] * 10
 
 
 def test_outputs_are_float32_under_autocast(config: ModelConfig) -> None:
-    model = build(config, recipe.TestConfig(score_threshold=0.0))
+    model = build(config, recipe.InferenceConfig(score_threshold=0.0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = backward(model, scene(3))
         found = model.eval()([scene(3)[0]])[0]
@@ -155,7 +155,7 @@ def test_outputs_are_float32_under_autocast(config: ModelConfig) -> None:
 
 def test_plain_head_and_names_are_torchvisions() -> None:
     """Without blocks, convolutions in the box head and norms, every parameter has torchvision's name and shape."""
-    ours = build_model(ModelConfig(nl_heads=(), box_convs=0), recipe.TestConfig(), 91).state_dict()
+    ours = build_model(ModelConfig(nl_heads=(), box_convs=0), recipe.InferenceConfig(), 91).state_dict()
     theirs = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
     normed = ("fpn.", "mask_head.")  # convolutions with a norm have no bias
     skipped = ("running_", "num_batches", *normed)

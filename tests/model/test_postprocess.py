@@ -15,8 +15,8 @@ from robsub import recipe
 from robsub.model.postprocess import ScoredBoxes, box_voting, candidates, final_boxes, soft_nms
 
 Array = NDArray[np.float64]
-METHODS = get_args(get_type_hints(recipe.TestConfig)["nms"])
-VOTING = get_args(get_type_hints(recipe.TestConfig)["voting"])
+METHODS = get_args(get_type_hints(recipe.InferenceConfig)["nms"])
+VOTING = get_args(get_type_hints(recipe.InferenceConfig)["voting"])
 
 
 def clustered(count: int, classes: int, seed: int = 0) -> ScoredBoxes:
@@ -78,26 +78,26 @@ def detectron_voting(kept: Array, dets: Array, method: str, threshold: float, be
     return out
 
 
-def detectron(found: ScoredBoxes, test: recipe.TestConfig) -> Array:
+def detectron(found: ScoredBoxes, inference: recipe.InferenceConfig) -> Array:
     """Every class on its own, then the image's limit: rows of box, score and label by falling score."""
     rows = []
     for label in sorted(set(found.labels.tolist())):
         own = found.at(found.labels == label)
         dets = torch.cat((own.boxes, own.scores[:, None]), dim=1).double().numpy()
-        kept = detectron_soft_nms(dets, test.nms, test.nms_threshold, test.nms_sigma)
-        if test.voting != "off":
-            kept = detectron_voting(kept, dets, test.voting, test.voting_threshold, test.voting_beta)
+        kept = detectron_soft_nms(dets, inference.nms, inference.nms_threshold, inference.nms_sigma)
+        if inference.voting != "off":
+            kept = detectron_voting(kept, dets, inference.voting, inference.voting_threshold, inference.voting_beta)
         rows.append(np.column_stack((kept, np.full(len(kept), label))))
     merged = np.concatenate(rows)
-    return merged[np.argsort(-merged[:, 4], kind="stable")][: test.detections_per_image]
+    return merged[np.argsort(-merged[:, 4], kind="stable")][: inference.detections_per_image]
 
 
-def ours(found: ScoredBoxes, test: recipe.TestConfig, classes: int) -> Array:
+def ours(found: ScoredBoxes, inference: recipe.InferenceConfig, classes: int) -> Array:
     """The same candidates through ``final_boxes``: each is a RoI with a score in its own class alone."""
     count = len(found.labels)
     scores = torch.zeros(count, classes + 1).scatter(1, found.labels[:, None], found.scores[:, None])
     boxes = found.boxes[:, None].expand(count, classes + 1, 4)
-    result = final_boxes(boxes, scores, (10_000, 10_000), test)
+    result = final_boxes(boxes, scores, (10_000, 10_000), inference)
     columns = (result.boxes.double(), result.scores[:, None].double(), result.labels[:, None].double())
     return torch.cat(columns, dim=1).numpy()
 
@@ -110,10 +110,12 @@ def inside(found: ScoredBoxes) -> ScoredBoxes:
 @pytest.mark.parametrize("method", METHODS)
 def test_equal_to_detectrons_loops(method: Any, voting: Any) -> None:
     found = inside(clustered(150, 4))
-    test = recipe.TestConfig(nms=method, voting=voting, voting_beta=1.7, detections_per_image=25, score_threshold=0.01)
-    expected = detectron(found, test)
+    inference = recipe.InferenceConfig(
+        nms=method, voting=voting, voting_beta=1.7, detections_per_image=25, score_threshold=0.01
+    )
+    expected = detectron(found, inference)
     assert len(expected) == 25
-    result = ours(found, test, 4)
+    result = ours(found, inference, 4)
     np.testing.assert_allclose(result[:, :4], expected[:, :4], rtol=0, atol=1e-3)
     np.testing.assert_allclose(result[:, 4], expected[:, 4], rtol=0, atol=1e-6)
     assert (result[:, 5] == expected[:, 5]).all()
@@ -160,16 +162,16 @@ def test_classes_compete_only_when_asked() -> None:
     found = inside(clustered(200, 4))
     scores = torch.zeros(200, 5).scatter(1, found.labels[:, None], found.scores[:, None])
     boxes = found.boxes[:, None].expand(200, 5, 4)
-    test = recipe.TestConfig(detections_per_image=10)
-    some = final_boxes(boxes, scores, (999, 999), test, classes=[2, 3])
+    inference = recipe.InferenceConfig(detections_per_image=10)
+    some = final_boxes(boxes, scores, (999, 999), inference, classes=[2, 3])
     assert set(some.labels.tolist()) == {2, 3}
     assert len(some.labels) == 10
-    everyone = final_boxes(boxes, scores, (999, 999), replace(test, detections_per_image=200))
+    everyone = final_boxes(boxes, scores, (999, 999), replace(inference, detections_per_image=200))
     expected = everyone.at((everyone.labels == 2) | (everyone.labels == 3)).scores[:10]
     torch.testing.assert_close(some.scores, expected)
 
 
 @pytest.mark.parametrize("voting", VOTING)
 def test_no_candidates(voting: Any) -> None:
-    result = final_boxes(torch.zeros(0, 5, 4), torch.zeros(0, 5), (10, 10), recipe.TestConfig(voting=voting))
+    result = final_boxes(torch.zeros(0, 5, 4), torch.zeros(0, 5), (10, 10), recipe.InferenceConfig(voting=voting))
     assert [part.shape for part in result] == [(0, 4), (0,), (0,)]

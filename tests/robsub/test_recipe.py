@@ -7,23 +7,26 @@ from pathlib import Path
 import pytest
 
 from dataset_adapters.problems import InputError
-from robsub.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
+from robsub.config import load_recipe, recipe_from_dict, recipe_to_dict
+from robsub.recipe import Recipe
 
 
 def test_rob2018_is_the_papers_recipe_and_the_dataclasses_default() -> None:
     recipe = load_recipe("rob2018")
     assert recipe.model == Recipe().model
-    assert recipe.test == Recipe().test
+    assert recipe.inference == Recipe().inference
     train = recipe.train
     assert (train.iterations, train.learning_rate, train.weight_decay) == (136_000, 0.02, 1e-4)
     assert dict(zip(train.steps, train.step_rates, strict=True)) == {56_000: 0.01, 76_000: 1e-3, 116_000: 1e-4}
 
 
 def test_overrides_win_and_keep_their_types() -> None:
-    recipe = load_recipe("demo", ("train.batch_size=2", "train.learning_rate=1", "model.nl_heads=[]", "test.nms=hard"))
+    recipe = load_recipe(
+        "demo", ("train.batch_size=2", "train.learning_rate=1", "model.nl_heads=[]", "inference.nms=hard")
+    )
     assert (recipe.train.batch_size, recipe.train.learning_rate) == (2, 1.0)
     assert isinstance(recipe.train.learning_rate, float)
-    assert (recipe.model.nl_heads, recipe.test.nms) == ((), "hard")
+    assert (recipe.model.nl_heads, recipe.inference.nms) == ((), "hard")
 
 
 def test_round_trip() -> None:
@@ -38,7 +41,7 @@ def test_round_trip() -> None:
         ("trian.batch_size=8", "Did you mean 'train'?"),
         ("train.batch_size=many", "train.batch_size = 'many'"),
         ("train.batch_size=true", "train.batch_size = True"),
-        ("test.nms=softest", "linear, gaussian, hard"),
+        ("inference.nms=softest", "linear, gaussian, hard"),
         ("model.layers=[1, 'x']", "model.layers"),
         ("nonsense", "PART.NAME=VALUE"),
     ],

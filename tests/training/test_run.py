@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from dataset_adapters.problems import InputError
-from robsub.recipe import Recipe, load_recipe
+from robsub.config import load_recipe
+from robsub.recipe import Recipe
 from robsub.train import train
 from robsub.training.checkpoint import CHECKPOINT, load_checkpoint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from robsub.recipe import TrainConfig
-from robsub.training.schedule import learning_rate, progress
+from robsub.training.schedule import learning_rate, progress, steps_in_all
 
 PAPER = TrainConfig()
 
@@ -43,3 +43,10 @@ def test_a_time_budget_ends_the_run_early_and_never_late() -> None:
     assert progress(config, 90, 5) == 0.9
     assert progress(config, 10, 11) == 1
     assert progress(TrainConfig(iterations=100), 10, 1e9) == 0.1
+
+
+def test_steps_in_all_follows_the_pace() -> None:
+    config = TrainConfig(iterations=100, time_budget_s=10)
+    assert steps_in_all(config, 10, 5) == 20
+    assert steps_in_all(config, 10, 0.1) == 100
+    assert steps_in_all(config, 0, 0) == 0

@@ -1,0 +1,179 @@
+"""From TOML to checked values: recipes, and ``robsub.toml``, the defaults of the commands typed in its folder.
+
+Unknown names are refused with the nearest known one; nothing is ever ignored in silence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from dataset_adapters.problems import InputError
+from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
+
+RECIPES = Path(__file__).with_name("recipes")
+"""The recipes that come with robsub, ``<name>.toml``."""
+SETTINGS_FILE = Path("robsub.toml")
+
+Config = TypeVar("Config", ModelConfig, TrainConfig, InferenceConfig)
+
+
+def read_settings(options: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Defaults for every command.
+
+    Args:
+        options: command -> names of its options.
+
+    Returns:
+        command -> option -> value, as click's ``default_map`` takes it; empty without a file.
+
+    Raises:
+        InputError: the file is no TOML, or names an unknown command or option; with the nearest known one.
+    """
+    if not SETTINGS_FILE.is_file():
+        return {}
+    settings = read_toml(SETTINGS_FILE)
+    shared = {name: value for name, value in settings.items() if not isinstance(value, dict)}
+    known = {name: None for names in options.values() for name in names}
+    for name in shared:
+        if name not in known:
+            raise unknown_setting(SETTINGS_FILE, name, known)
+    for command in settings.keys() - shared.keys():
+        if command not in options:
+            raise unknown_setting(SETTINGS_FILE, command, options)
+        for name in settings[command]:
+            if name not in options[command]:
+                raise unknown_setting(
+                    SETTINGS_FILE, f"{command}.{name}", {f"{command}.{n}": 0 for n in options[command]}
+                )
+    return {
+        command: {**{n: v for n, v in shared.items() if n in names}, **settings.get(command, {})}
+        for command, names in options.items()
+    }
+
+
+def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe that comes with robsub, by name, or any other, by path.
+
+    Args:
+        name: ``rob2018``, ``demo``, or the path of a TOML file.
+        overrides: settings like ``train.batch_size=8`` that win over the file.
+
+    Raises:
+        InputError: no such recipe, or a setting that does not exist or has the wrong type.
+    """
+    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    if not path.is_file():
+        known = sorted(p.stem for p in RECIPES.glob("*.toml"))
+        raise InputError(
+            name, found="no such recipe", expected=f"one of {', '.join(known)}, or a file",
+            fix="Choose one of these, or name a file ending in .toml.",
+        )  # fmt: skip
+    settings = read_toml(path)
+    recipe = recipe_from_dict(settings, path.stem, path)
+    for override in overrides:
+        _merge(settings, _parse_override(override))
+        recipe = recipe_from_dict(settings, path.stem, f"-o {override}")
+    return recipe
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        InputError: it is not TOML; names the place.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, found=f"no TOML ({error})", expected="TOML text", fix="Mend that place.") from error
+
+
+def recipe_from_dict(settings: Mapping[str, Any], name: str, source: str | Path) -> Recipe:
+    """A recipe from the parsed TOML or from a checkpoint; what is not said keeps its default.
+
+    Raises:
+        InputError: an unknown setting, with the nearest known one, or a wrong type; names ``source``.
+    """
+    parts = dict.fromkeys(("model", "train", "inference"))
+    for part in settings.keys() - parts.keys() - {"name"}:
+        raise unknown_setting(source, part, parts)
+    return Recipe(
+        name=str(settings.get("name", name)),
+        model=_build(ModelConfig, settings.get("model", {}), "model", source),
+        train=_build(TrainConfig, settings.get("train", {}), "train", source),
+        inference=_build(InferenceConfig, settings.get("inference", {}), "inference", source),
+    )
+
+
+def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
+    """Plain values, the inverse of ``recipe_from_dict``."""
+    return asdict(recipe)
+
+
+def unknown_setting(source: str | Path, name: str, known: Mapping[str, object]) -> InputError:
+    """The refusal of a setting that does not exist, with the nearest known one."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return InputError(
+        source, found=f"the unknown setting {name!r}", expected=f"one of {', '.join(known)}",
+        fix=f"Did you mean {near[0]!r}?" if near else "Remove it.",
+    )  # fmt: skip
+
+
+def _build(kind: type[Config], settings: Mapping[str, Any], part: str, source: str | Path) -> Config:
+    hints = get_type_hints(kind)
+    names = {f"{part}.{f.name}": f.name for f in fields(kind)}
+    values: dict[str, Any] = {}
+    for name, value in settings.items():
+        if f"{part}.{name}" not in names:
+            raise unknown_setting(source, f"{part}.{name}", names)
+        value = tuple(value) if isinstance(value, list) else value
+        value = float(value) if hints[name] is float and type(value) is int else value
+        if not _fits(value, hints[name]):
+            raise InputError(
+                source, found=f"{part}.{name} = {value!r}", expected=_describe(hints[name]), fix="Mend that setting."
+            )
+        values[name] = value
+    return kind(**values)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            return False
+        inner = get_args(hint)
+        if inner[-1] is Ellipsis:
+            return all(_fits(v, inner[0]) for v in value)
+        return len(value) == len(inner) and all(map(_fits, value, inner))
+    return type(value) is hint or (hint is float and type(value) is int)
+
+
+def _describe(hint: Any) -> str:
+    return f"one of {', '.join(map(str, get_args(hint)))}" if get_origin(hint) is Literal else f"{hint}"
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    """``train.batch_size=8`` as the nested table that TOML makes of it; a bare word is taken as text."""
+    key, equals, value = text.partition("=")
+    for candidate in (text, f'{key} = "{value}"') if equals and "." in key else ():
+        try:
+            return tomllib.loads(candidate)
+        except tomllib.TOMLDecodeError:
+            continue
+    raise InputError(
+        f"-o {text}", found="no setting", expected="PART.NAME=VALUE, e.g. train.batch_size=8", fix="Mend it."
+    )
+
+
+def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
