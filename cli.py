@@ -218,11 +218,14 @@ def package(
 @split_option("test")
 @data_root
 @json_file
-def verify(dataset: str, submission: Path, split: Split, data_root: Path, json_path: Path | None) -> None:
+@allow_missing
+def verify(
+    dataset: str, submission: Path, split: Split, data_root: Path, json_path: Path | None, allow_missing: bool
+) -> None:
     """Find everything that is wrong with a native zip or directory, in one pass. Exit status 1 on an error."""
     from robsub.verify import verify as verify_archive
 
-    report = verify_archive(get_adapter(dataset, data_root), submission, split)
+    report = verify_archive(get_adapter(dataset, data_root), submission, split, allow_missing=allow_missing)
     click.echo(report.text())
     if json_path:
         write_json(json_path, report.to_json())

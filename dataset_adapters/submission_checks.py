@@ -40,6 +40,7 @@ def verify_submission(
     layout: SubmissionLayout,
     labels: LabelTable,
     frames: Mapping[str, tuple[int, int] | None],
+    expected: int | None = None,
 ) -> VerifyReport:
     """Check a submission, without unpacking it and whatever it contains.
 
@@ -47,7 +48,8 @@ def verify_submission(
         path: a zip file or a directory.
         layout: the benchmark's layout.
         labels: the benchmark's table.
-        frames: frame name -> (height, width), None where the size is unknown; empty where the frames are unknown.
+        frames: frame name -> (height, width), None where the size is unknown; those that are known.
+        expected: how many frames there are; None if all are known, or nothing is.
 
     Raises:
         InputError: there is nothing at the path.
@@ -63,7 +65,7 @@ def verify_submission(
         return make_report(path, log, frames=len(frames), predictions=0, files=0)
     with archive:
         check_members(archive, layout, log)
-        lists = check_lists(archive, layout, frames, log)
+        lists = check_lists(archive, layout, frames, len(frames) if expected is None else expected, log)
         contents = _Contents(archive, labels, log)
         contents.check(lists, frames)
     return make_report(path, log, frames=len(frames), predictions=contents.predictions, files=len(archive.names()))

@@ -136,6 +136,7 @@ FAULTS: dict[str, Fault] = {
         Check.LISTS,
         ("root-folder", "list files and masks at the root of the archive", "Pack from inside that folder."),
         ("list-missing", "a list file for every frame, empty where nothing was found", "Add it, empty if need be."),
+        ("list-count", "a list file for every frame of the split", "Predict the frames that are missing."),
         ("list-double", "one list file a frame", "Keep one of them: the official code stops at two."),
         ("list-unknown", "list files of this split's frames only", "Remove it, or check the split and the name."),
         ("list-case", "the frame's name in its own upper and lower case", "Rename it."),

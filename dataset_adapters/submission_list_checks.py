@@ -48,27 +48,33 @@ def is_system_file(name: str) -> bool:
     return "__MACOSX" in parts or parts[-1].startswith(".") or parts[-1] in SYSTEM_FILES
 
 
-def check_lists(archive: Archive, layout: SubmissionLayout, frames: Collection[str], log: FaultLog) -> ListFiles:
+def check_lists(
+    archive: Archive, layout: SubmissionLayout, frames: Collection[str], expected: int, log: FaultLog
+) -> ListFiles:
     """Find every frame's list file as the official code does, and tell what is missing, doubled or misplaced.
 
     Args:
         archive: the submission.
         layout: the benchmark's layout.
-        frames: the frames expected; where none are known, every list file is taken for one.
+        frames: the frames known.
+        expected: how many frames there are; if fewer are known, every other list file is taken for a frame's.
         log: takes the findings.
     """
     lists = ListFiles()
+    all_known = 0 < expected <= len(frames)
     folded = {frame.casefold(): frame for frame in frames}
     for name in archive.names():
         if name.lower().endswith(".txt") and not is_system_file(name):
             frame = layout.frame_of(name)
             if frames and frame not in frames:
-                frame = _frame_in_other_case(name, layout, folded, log)
+                frame = _frame_in_other_case(name, layout, folded, log) or (None if all_known else frame)
             _file_list(lists, frame, name, log)
-    if frames:
-        _check_missing(archive, layout, frames, lists, log)
-    else:
+    _check_missing(archive, layout, frames, lists, log)
+    if not expected:
         log.skip("the frames expected are not known", Check.LISTS)
+    elif not all_known and len(lists.by_frame) < expected:
+        lists.complete = False
+        log.add(archive.path, Finding("list-count", f"{len(lists.by_frame):,} list files", expected=f"{expected:,}"))
     _check_places(archive, layout, lists, log)
     return lists
 

@@ -77,12 +77,12 @@ def package(
     manifest_path = out.with_name(f"{out.name}.manifest.json")
     manifest = None if overwrite else _finished(out, manifest_path, identity)
     if reused := manifest is not None:
-        return Package(out, manifest, verify(adapter, out, split), reused)
+        return Package(out, manifest, verify(adapter, out, split, allow_missing=allow_missing), reused)
     with atomic_path(out) as temporary:
         contents = write_submission(temporary, layout, adapter.labels, _read(frames, store, adapter.name))
     manifest = {**identity, "contents": contents.to_json(), "sha256": file_digest(out)}
     write_json(manifest_path, manifest)
-    return Package(out, manifest, verify(adapter, out, split), reused)
+    return Package(out, manifest, verify(adapter, out, split, allow_missing=allow_missing), reused)
 
 
 def _finished(out: Path, manifest_path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:

@@ -11,18 +11,24 @@ from dataset_adapters.submission import SubmissionLayout
 from dataset_adapters.submission_checks import VerifyReport, verify_submission
 
 
-def verify(adapter: DatasetAdapter, path: Path, split: Split) -> VerifyReport:
+def verify(adapter: DatasetAdapter, path: Path, split: Split, *, allow_missing: bool = False) -> VerifyReport:
     """Check a native archive or directory against its benchmark's rules and the split's images.
 
-    Without the images on disk the checks that need their names and sizes are skipped.
+    Frames that are not on this disk are judged without their names and sizes.
+
+    Args:
+        adapter: the benchmark.
+        path: the zip or directory.
+        split: the split that it should hold.
+        allow_missing: expect only the frames that are on this disk.
 
     Raises:
-        InputError: the data set takes no submissions, or ``path`` is no archive.
+        InputError: the data set takes no submissions, or nothing is at ``path``.
     """
     layout = require_layout(adapter)
-    frames = frames_on_disk(adapter, split)
-    sizes = {frame.name: image_size(frame.image) for frame in frames}
-    return verify_submission(path, layout, adapter.labels, sizes)
+    sizes = {frame.name: image_size(frame.image) for frame in frames_on_disk(adapter, split)}
+    expected = None if allow_missing else adapter.frames_expected(split)
+    return verify_submission(path, layout, adapter.labels, sizes, expected)
 
 
 def require_layout(adapter: DatasetAdapter) -> SubmissionLayout:

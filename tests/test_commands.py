@@ -193,6 +193,11 @@ def test_a_missing_part_of_the_official_frames_must_be_allowed(damaged: Path, tm
     assert "190 are missing" in refusal("package", *options, "--out", tmp_path / "a.zip")
     assert "190 of 200 images are missing" in run("package", *options, "--out", tmp_path / "a.zip", "--allow-missing")
 
+    verify = ("verify", "--dataset", "kitti", "--split", "trainval", "--data-root", damaged, tmp_path / "a.zip")
+    report = robsub(*verify)
+    assert (report.exit_code, "found 10 list files, expected 200" in report.output) == (1, True)
+    assert "No error found" in run(*verify, "--allow-missing")
+
 
 def test_settings_that_do_not_exist_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -49,9 +49,13 @@ FRAMES = dict.fromkeys(ROAD_FRAMES, SIZE)
 
 
 def verify(
-    path: Path, layout: SubmissionLayout = CITYSCAPES, labels: LabelTable = ROAD_LABELS, frames=FRAMES
+    path: Path,
+    layout: SubmissionLayout = CITYSCAPES,
+    labels: LabelTable = ROAD_LABELS,
+    frames=FRAMES,
+    expected: int | None = None,
 ) -> VerifyReport:
-    return verify_submission(path, layout, labels, frames)
+    return verify_submission(path, layout, labels, frames, expected)
 
 
 @pytest.mark.parametrize("make", [pack, spread])
@@ -319,7 +323,15 @@ def test_a_palette_that_draws_the_object_black(tmp_path: Path) -> None:
 
 
 def test_every_fault_of_the_catalogue_is_made_above() -> None:
-    alone = {"member-huge", "archive-size", "archive-format", "label-rob-ids", "label-nyu-ids", "mask-black"}
+    alone = {
+        "list-count",
+        "member-huge",
+        "archive-size",
+        "archive-format",
+        "label-rob-ids",
+        "label-nyu-ids",
+        "mask-black",
+    }
     assert {code for code, _ in (*LISTS, *MASKS, *WHOLE, *PACKED)} | alone == set(FAULTS)
 
 
@@ -336,6 +348,16 @@ def test_frames_and_sizes_may_be_unknown(tmp_path: Path) -> None:
     report = verify(path, frames={})
     assert report.ok and report.predictions == 12
     assert [check.check for check in report.checks if check.outcome is Outcome.SKIPPED] == [Check.LISTS]
+
+
+def test_a_count_without_names_is_held_against_the_list_files(tmp_path: Path) -> None:
+    path = pack(tmp_path / "s.zip", sound_files())
+    for known in ({}, {ROAD_FRAMES[0]: SIZE}):
+        report = verify(path, frames=known, expected=10)
+        assert_alone(report, "list-count")
+        assert "found 3 list files, expected 10" in report.text()
+        assert not verify(path, frames=known, expected=3).counts
+    assert verify(path, frames={ROAD_FRAMES[0]: SIZE}).counts["list-unknown"] == 2
 
 
 def test_many_faults_are_counted_and_few_are_kept(tmp_path: Path) -> None:
