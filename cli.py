@@ -6,13 +6,18 @@ Every command imports what it needs inside, so that ``robsub --help`` is quick a
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dataset_adapters.base import DatasetAdapter
+from dataset_adapters.cache import default_cache_folder
+from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter
 from robsub import __version__, places
@@ -76,9 +81,52 @@ def split_option(default: str) -> Callable[[F], F]:
     return click.option("--split", type=choice, default=default, show_default=True, help="Split of the data set.")
 
 
-data_root = path_option(
-    "--data-root", default=Path("datasets"), show_default=True, help="Folder with one folder for each data set."
-)
+@dataclass(frozen=True)
+class Data:
+    """Where the data sets are and how they are read: what the data options of a command say."""
+
+    root: Path
+    options: Options
+
+    def adapter(self, name: str) -> DatasetAdapter:
+        """The adapter of one data set."""
+        return get_adapter(name, self.root, self.options)
+
+
+def data_options(command: F) -> F:
+    """The options of every command that reads data sets; the command gets them as one ``data``."""
+
+    @functools.wraps(command)
+    def with_data(
+        *args: Any, data_root: Path, profile: tuple[str, ...], frame_sets: Path | None, no_cache: bool, **kwargs: Any
+    ) -> Any:
+        profiles = dict(choice.split("=", 1) for choice in profile)
+        options = Options(None if no_cache else default_cache_folder(), profiles, frame_sets)
+        return command(*args, data=Data(data_root, options), **kwargs)
+
+    for option in (
+        click.option("--no-cache", is_flag=True, help="Read every annotation anew."),
+        path_option("--frame-sets", metavar="CSV", help="WildDash's table of negatives and hazards."),
+        click.option(
+            "--profile", multiple=True, metavar="DATASET=PROFILE", callback=check_profiles,
+            help="Take a data set for that edition, e.g. scannet=rob2018, instead of recognising it.",
+        ),
+        path_option(
+            "--data-root", default=Path("datasets"), show_default=True, help="Folder with one folder for each data set."
+        ),
+    ):  # fmt: skip
+        with_data = option(with_data)
+    return with_data  # type: ignore[return-value]
+
+
+def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Require DATASET=PROFILE."""
+    for choice in value:
+        if choice.partition("=")[0] not in ADAPTERS or "=" not in choice:
+            raise click.BadParameter(f"{choice!r} is not like scannet=rob2018")
+    return value
+
+
 json_file = path_option("--json", "json_path", metavar="FILE", help="Write the result there as JSON.")
 overwrite = click.option("--overwrite", is_flag=True, help="Start over instead of reusing what is finished.")
 allow_missing = click.option("--allow-missing", is_flag=True, help="Accept missing images; their number is told.")
@@ -105,22 +153,25 @@ def demo(out: Path, overwrite: bool) -> None:
 
 
 @main.command(short_help="See what data is there, and what is wrong with it.")
-@data_root
+@data_options
 @json_file
 @click.option("--workers", type=click.IntRange(1), help="Processes that read; all cores if not given.")
-def datasets(data_root: Path, json_path: Path | None, workers: int | None) -> None:
+@click.option("--labels", is_flag=True, help="Also print each joint class's native ids and training instances.")
+def datasets(data: Data, json_path: Path | None, workers: int | None, labels: bool) -> None:
     """List what is on disk: images found and expected, instances, and every problem with its file.
 
     Exit status 1 if a file is wrong.
     """
-    from robsub.datasets import take_inventory
+    from robsub.datasets import labels_table, take_inventory
 
-    inventories = take_inventory(data_root, workers)
+    inventories = take_inventory(data.root, workers, data.options)
     click.echo("\n".join(inventory.text() for inventory in inventories))
+    if labels:
+        click.echo(f"\n{labels_table(inventories)}")
     if json_path:
         write_json(json_path, {"datasets": [inventory.to_json() for inventory in inventories]})
-    click.echo(f"\nNext: robsub train --data-root {data_root}")
-    sys.exit(any(inventory.problems for inventory in inventories))
+    click.echo(f"\nNext: robsub train --data-root {data.root}")
+    sys.exit(0 if all(inventory.ok for inventory in inventories) else 1)
 
 
 @main.command(short_help="Train one model jointly on all data sets.")
@@ -128,13 +179,11 @@ def datasets(data_root: Path, json_path: Path | None, workers: int | None) -> No
 @click.option(
     "-o", "--override", multiple=True, metavar="PART.NAME=VALUE", help="A setting that wins over the recipe's."
 )
-@data_root
+@data_options
 @path_option("--out", help="Folder of the run; runs/RECIPE if not given.")
 @click.option("--resume", is_flag=True, help="Insist on going on from the run's checkpoint, which is the default.")
 @overwrite
-def train(
-    recipe: str, override: tuple[str, ...], data_root: Path, out: Path | None, resume: bool, overwrite: bool
-) -> None:
+def train(recipe: str, override: tuple[str, ...], data: Data, out: Path | None, resume: bool, overwrite: bool) -> None:
     """Train a recipe jointly on the data sets at hand.
 
     Goes on from the run's checkpoint if there is one. On many GPUs: torchrun --nproc-per-node N -m robsub train ...
@@ -144,7 +193,7 @@ def train(
     settings = load_recipe(recipe, override)
     from robsub.train import train as run_training
 
-    run = run_training(settings, data_root, out or places.run_path(settings.name), overwrite=overwrite, resume=resume)
+    run = run_training(settings, data.root, out or places.run_path(settings.name), overwrite=overwrite, resume=resume)
     click.echo(run.text())
     click.echo(f"Next: robsub predict --dataset kitti --checkpoint {run.path}")
 
@@ -152,7 +201,7 @@ def train(
 @main.command(short_help="Fill a prediction store.")
 @dataset_option(tuple(ADAPTERS), required=True, help="Data set to predict.")
 @split_option("test")
-@data_root
+@data_options
 @path_option("--checkpoint", help="A run's folder or its checkpoint; the latest run if not given.")
 @path_option("--out", help="Prediction store; predictions/DATASET-SPLIT if not given.")
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Images at a time.")
@@ -161,7 +210,7 @@ def train(
 def predict(
     dataset: str,
     split: Split,
-    data_root: Path,
+    data: Data,
     checkpoint: Path | None,
     out: Path | None,
     batch_size: int,
@@ -169,7 +218,7 @@ def predict(
     overwrite: bool,
 ) -> None:
     """Fill a prediction store; images that it already holds are not predicted again."""
-    adapter = get_adapter(dataset, data_root)
+    adapter = data.adapter(dataset)
     adapter.frames(split)  # refuse before torch is imported
     checkpoint = checkpoint or places.latest_checkpoint()
     from robsub.predict import predict as run_prediction
@@ -186,7 +235,7 @@ def predict(
 @main.command(short_help="Write a benchmark's native submission.")
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose native layout is written.")
 @split_option("test")
-@data_root
+@data_options
 @path_option("--predictions", help="Prediction store; predictions/BENCHMARK-SPLIT if not given.")
 @path_option("--out", help="Archive; submissions/BENCHMARK-SPLIT.zip if not given.")
 @allow_missing
@@ -194,7 +243,7 @@ def predict(
 def package(
     dataset: str,
     split: Split,
-    data_root: Path,
+    data: Data,
     predictions: Path | None,
     out: Path | None,
     allow_missing: bool,
@@ -204,38 +253,38 @@ def package(
     from robsub.package import package as write_package
     from robsub.predictions import open_store
 
-    adapter = get_adapter(dataset, data_root)
+    adapter = data.adapter(dataset)
     store = open_store(predictions or places.store_path(dataset, split), dataset)
     archive = out or places.archive_path(dataset, split)
     written = write_package(adapter, split, store, archive, allow_missing=allow_missing, overwrite=overwrite)
     click.echo(written.text())
-    sys.exit(not written.report.ok)
+    sys.exit(0 if written.report.ok else 1)
 
 
 @main.command(short_help="Find every fault of a submission.")
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose rules hold.")
 @click.argument("submission", type=click.Path(path_type=Path))
 @split_option("test")
-@data_root
+@data_options
 @json_file
 @allow_missing
 def verify(
-    dataset: str, submission: Path, split: Split, data_root: Path, json_path: Path | None, allow_missing: bool
+    dataset: str, submission: Path, split: Split, data: Data, json_path: Path | None, allow_missing: bool
 ) -> None:
     """Find everything that is wrong with a native zip or directory, in one pass. Exit status 1 on an error."""
     from robsub.verify import verify as verify_archive
 
-    report = verify_archive(get_adapter(dataset, data_root), submission, split, allow_missing=allow_missing)
+    report = verify_archive(data.adapter(dataset), submission, split, allow_missing=allow_missing)
     click.echo(report.text())
     if json_path:
         write_json(json_path, report.to_json())
-    sys.exit(not report.ok)
+    sys.exit(0 if report.ok else 1)
 
 
 @main.command(short_help="Score predictions as the servers do.")
 @dataset_option(BENCHMARKS, help="Benchmark; every one with predictions of the split if not given.")
 @split_option("val")
-@data_root
+@data_options
 @path_option("--predictions", help="Store, native zip or directory; predictions/DATASET-SPLIT if not given.")
 @path_option("--json", "json_path", metavar="PATH", help="Write JSON: a file, or a folder (ending in /) for many.")
 @path_option("--csv", "csv_path", metavar="PATH", help="Write the per-class table as CSV: a file or a folder.")
@@ -248,7 +297,7 @@ def verify(
 def evaluate(
     dataset: str | None,
     split: Split,
-    data_root: Path,
+    data: Data,
     predictions: Path | None,
     json_path: Path | None,
     csv_path: Path | None,
@@ -262,7 +311,7 @@ def evaluate(
     for result in evaluate_many(
         [dataset] if dataset else places.predicted_datasets(split, BENCHMARKS),
         split,
-        data_root,
+        data.root,
         predictions,
         allow_missing=allow_missing,
         workers=workers,

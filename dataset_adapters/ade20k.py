@@ -1,61 +1,43 @@
-"""ADE20K 2021_17_01, full: ``images/ADE/{training,validation}/<group>/<scene>/X.{jpg,json}``, ``X/*.png``.
+"""ADE20K, training data only: no benchmark of the challenge takes submissions for it. Three releases are read.
 
-Training data only: no benchmark takes submissions for it. Sources: CSAILVision/ADE20K README and
-``utils/utils_ade20k.py``; class pairs from the Places challenge's ``categoryMapping.txt`` and the RVC devkit's
-``joint_mapping.json``.
+- ``2021``: ``ADE20K_2021_17_01/images/ADE/{training,validation}/<group>/<scene>/X.{jpg,json}`` and ``X/*.png``.
+- ``2016``: ``ADE20K_2016_07_26/images/{training,validation}/<letter>/<scene>/X.jpg`` and ``X_seg.png``.
+- ``places``: the Places challenge, ``images/{training,validation}/X.jpg``, ``annotations_instance/.../X.png``.
+
+Sources: CSAILVision/ADE20K README and ``utils/utils_ade20k.py``; placeschallenge ``instancesegmentation/README.md``.
+Classes: ``dataset_adapters.ade20k_classes``. Parts of objects and all other classes are background.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset_adapters import rle
-from dataset_adapters.base import DatasetAdapter, Frame, Split, check_size
+from dataset_adapters.ade20k_classes import ADE_CLASSES
+from dataset_adapters.base import DatasetAdapter, Frame, Split
+from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
-from dataset_adapters.images import open_image
+from dataset_adapters.images import open_image, read_channels
+from dataset_adapters.instance_map import annotation_of, check_size
 from dataset_adapters.labels import Label, LabelTable
 from dataset_adapters.problems import InputError
 
 RELEASE = "ADE20K_2021_17_01"
+RELEASE_2016 = "ADE20K_2016_07_26"
+PLACES = "annotations_instance"
+
 VISIBLE = 255
 """Value of an instance mask's visible pixels; 128 is the occluded rest of the object."""
 
-CLASSES = (
-    (1831, "person", "person"),
-    (401, "car", "car"),
-    (2928, "van", "car"),  # Cityscapes' car includes vans
-    (2880, "truck", "truck"),
-    (327, "bus", "bus"),
-    (1563, "minibike", "motorcycle"),
-    (187, "bicycle", "bicycle"),
-    (350, "cabinet", "cabinet"),
-    (165, "bed", "bed"),
-    (471, "chair", "chair"),
-    (57, "armchair", "chair"),
-    (2679, "swivel chair", "chair"),
-    (2473, "sofa", "sofa"),
-    (2684, "table", "table"),
-    (571, "coffee table", "table"),
-    (774, "door", "door"),
-    (783, "double door", "door"),
-    (3055, "windowpane", "window"),
-    (239, "bookcase", "bookshelf"),
-    (1735, "painting", "picture"),
-    (627, "counter", "counter"),
-    (629, "countertop", "counter"),
-    (724, "desk", "desk"),
-    (687, "curtain", "curtain"),
-    (2096, "refrigerator", "refrigerator"),
-    (2793, "toilet", "toilet"),
-    (2388, "sink", "sink"),
-    (155, "bathtub", "bathtub"),
-)
-"""(full ADE index ``name_ndx``, the class's first name, class of the joint space)."""
+FULL_CLASSES = 3688
+"""Classes of the full index in 2021 (ADE20K README); 2016 has fewer with the same numbers."""
+PLACES_CLASSES = 100
 
 SPLIT_FOLDERS: dict[Split, tuple[str, ...]] = {
     "train": ("training",),
@@ -65,58 +47,157 @@ SPLIT_FOLDERS: dict[Split, tuple[str, ...]] = {
 
 
 class Ade20k(DatasetAdapter):
-    """Whole objects of the mapped classes; parts of objects and all other classes are background."""
+    """The release of 2021: an object's mask is a file of its own, which also tells what of it is occluded."""
 
     name = "ade20k"
     title = "ADE20K"
-    labels = LabelTable(tuple(Label(index, name, has_instances=True) for index, name, _ in CLASSES))
+    labels = LabelTable(tuple(Label(c.index, c.name, has_instances=True) for c in ADE_CLASSES))
     splits = {"train": 25574, "val": 2000, "trainval": 27574}
-    class_map = {name: joint for _, name, joint in CLASSES}
+    class_map = {c.name: c.joint for c in ADE_CLASSES}
+    known_by = (RELEASE, RELEASE_2016, PLACES)
+    profile = "2021"
+    release: ClassVar[str] = RELEASE
+    photo_depths: ClassVar[tuple[str, ...]] = ("images/ADE/{split}/*/*/*.jpg",)
+
+    @classmethod
+    def recognise(cls, root: Path) -> str:
+        """The newest release that is there."""
+        found = (c.profile for c in (Ade20k, Ade20k2016, AdePlaces) if c.find_release(root).is_dir())
+        return next(found, cls.profile)
+
+    @classmethod
+    def find_release(cls, root: Path) -> Path:
+        """The release's folder: the root's own child, or a few folders further down as some archives unpack it."""
+        for pattern in (cls.release, f"*/{cls.release}", f"*/*/{cls.release}"):
+            for found in existing(root, pattern):
+                return found
+        return root / cls.release
 
     def list_frames(self, split: Split) -> list[Frame]:
-        """The photos of the split's folders that have an annotation beside them."""
-        images = self._release() / "images" / "ADE"
-        return [
-            Frame(photo.stem, photo, photo.with_suffix(".json"))
-            for folder in SPLIT_FOLDERS[split]
-            for photo in (images / folder).glob("*/*/*.jpg")
-        ]
+        """The photos of the split's folders."""
+        return [Frame(photo.stem, photo, self._annotation(photo)) for photo in self.photos(split)]
 
-    def layout_hint(self, split: Split) -> str:
-        return f"{RELEASE}/images/ADE/{'|'.join(SPLIT_FOLDERS[split])}/*/*/*.jpg"
+    def photo_patterns(self, split: Split) -> tuple[str, ...]:
+        release = self.find_release(self.root).relative_to(self.root)
+        folders = SPLIT_FOLDERS.get(split, ())
+        return tuple(f"{release.as_posix()}/{p.format(split=f)}" for f in folders for p in self.photo_depths)
 
-    def ground_truth(self, frame: Frame) -> GroundTruth:
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
         """The visible pixels of every whole object of a mapped class.
 
         Raises:
             InputError: the JSON or a mask is missing, broken or of another size than the photo.
         """
-        assert frame.ground_truth is not None  # every listed frame names its JSON
-        objects, size = read_annotation(frame.ground_truth)
-        check_size(frame.ground_truth, size, frame.image)
+        path = annotation_of(frame)
+        objects, size = read_annotation(path)
+        check_size(path, size, frame.image)
         segments = []
         for item in objects:
             label = self.labels.by_id.get(int(item["name_ndx"]))
             if label is None or int(item["parts"]["part_level"]) > 0:
                 continue
-            mask = rle.encode(self._visible(frame, item["instance_mask"], size))
-            if pixels := rle.area(mask):
-                segments.append(Segment(int(item["id"]), label, pixels, mask))
+            if mask := self._visible(frame, item["instance_mask"], size):
+                segments.append(Segment(int(item["id"]), label, rle.area(mask), mask))
         return GroundTruth(frame.name, size, tuple(segments))
 
-    def _release(self) -> Path:
-        """The release's folder: the root's own child, or a few folders further down as some archives unpack it."""
-        for pattern in (RELEASE, f"*/{RELEASE}", f"*/*/{RELEASE}"):
-            if found := sorted(self.root.glob(pattern)):
-                return found[0]
-        return self.root / RELEASE
+    def ground_truth_files(self, frame: Frame) -> list[Path]:
+        """The photo, the JSON and the folder of masks, whose own time changes with every file put there."""
+        masks = frame.image.with_suffix("")
+        return [*super().ground_truth_files(frame), masks, *existing(masks, "*.png")]
 
-    def _visible(self, frame: Frame, name: str, size: tuple[int, int]) -> NDArray[np.bool_]:
+    def annotations(self) -> Iterator[Path]:
+        for pattern in self.photo_patterns("trainval"):
+            yield from existing(self.root, f"{pattern.removesuffix('jpg')}json")
+
+    def _annotation(self, photo: Path) -> Path:
+        return photo.with_suffix(".json")
+
+    def _visible(self, frame: Frame, name: str, size: tuple[int, int]) -> rle.Rle | None:
         path = frame.image.parent / name
         with open_image(path) as image:
             check_size(path, (image.height, image.width), frame.image)
             values: NDArray[np.uint8] = np.asarray(image.convert("L"))
-        return values == VISIBLE
+        return rle.from_id_map(values, VISIBLE.__eq__).get(VISIBLE)
+
+
+class Ade20k2016(Ade20k):
+    """The release of 2016: class and object of a pixel stand in the colours of one PNG."""
+
+    name = "ade20k"
+    splits = {"train": 20210, "val": 2000, "trainval": 22210}
+    profile = "2016"
+    release = RELEASE_2016
+    photo_depths: ClassVar[tuple[str, ...]] = ("images/{split}/*/*/*.jpg", "images/{split}/*/*/*/*.jpg")
+
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
+        """Every object of a mapped class; its native id is the rank of its B among the image's.
+
+        Raises:
+            InputError: the PNG is missing, broken, no RGB, of another size than the photo, or has unknown classes.
+        """
+        colours = read_channels(annotation_of(frame)).astype(np.uint32)
+        classes = colours[..., 0] // 10 * 256 + colours[..., 1]
+        _, ranks = np.unique(colours[..., 2], return_inverse=True)
+        return self._segments(frame, classes, ranks.reshape(classes.shape), FULL_CLASSES)
+
+    def ground_truth_files(self, frame: Frame) -> list[Path]:
+        return DatasetAdapter.ground_truth_files(self, frame)
+
+    def annotations(self) -> Iterator[Path]:
+        for pattern in self.photo_patterns("trainval"):
+            yield from existing(self.root, f"{pattern.removesuffix('.jpg')}_seg.png")
+
+    def _annotation(self, photo: Path) -> Path:
+        return photo.with_name(f"{photo.stem}_seg.png")
+
+    def _segments(
+        self, frame: Frame, classes: NDArray[np.unsignedinteger], numbers: NDArray[np.integer], count: int
+    ) -> GroundTruth:
+        """The objects of two (H, W) maps, of classes up to ``count`` and of numbers up to 255; number 0 is none."""
+        path, size = annotation_of(frame), (classes.shape[0], classes.shape[1])
+        check_size(path, size, frame.image)
+        if (highest := int(classes.max())) > count:
+            raise InputError(
+                path, found=f"class {highest}", expected=f"classes up to {count}",
+                fix="The file is of another release, or was resized with colours mixed; get the original.",
+            )  # fmt: skip
+        both = classes.astype(np.uint32) * 256 + numbers.astype(np.uint32)
+        masks = rle.from_id_map(both, lambda value: value // 256 in self.labels.by_id and value % 256 > 0)
+        segments = (Segment(v % 256, self.labels.by_id[v // 256], rle.area(m), m) for v, m in masks.items())
+        return GroundTruth(frame.name, size, tuple(sorted(segments, key=lambda segment: segment.native_id)))
+
+
+class AdePlaces(Ade20k2016):
+    """The Places challenge of 2017: 100 classes, of which 27 are mapped; both kinds of door are one."""
+
+    name = "ade20k"
+    title = "ADE20K (Places challenge)"
+    labels = LabelTable(
+        tuple({c.places: Label(c.places, c.name, has_instances=True) for c in reversed(ADE_CLASSES)}.values())[::-1]
+    )
+    class_map = {label.name: Ade20k.class_map[label.name] for label in labels}
+    profile = "places"
+    release = PLACES
+    photo_depths = ("{split}/*.jpg",)
+
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
+        """Every object of a mapped class: R is the class, G the object's number.
+
+        Raises:
+            InputError: the PNG is missing, broken, no RGB, of another size than the photo, or has unknown classes.
+        """
+        colours = read_channels(annotation_of(frame))
+        return self._segments(frame, colours[..., 0], colours[..., 1], PLACES_CLASSES)
+
+    def photo_patterns(self, split: Split) -> tuple[str, ...]:
+        return tuple(pattern.replace(PLACES, "images") for pattern in super().photo_patterns(split))
+
+    def annotations(self) -> Iterator[Path]:
+        for folder in SPLIT_FOLDERS["trainval"]:
+            yield from existing(self.find_release(self.root), f"{folder}/*.png")
+
+    def _annotation(self, photo: Path) -> Path:
+        return self.find_release(self.root) / photo.parent.name / f"{photo.stem}.png"
 
 
 def read_annotation(path: Path) -> tuple[list[dict[str, Any]], tuple[int, int]]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, Self, get_args
 
-from dataset_adapters.ground_truth import GroundTruth, Segment
-from dataset_adapters.images import image_size, read_id_map
-from dataset_adapters.labels import Label, LabelTable
-from dataset_adapters.problems import InputError
-from dataset_adapters.rle import area, from_id_map
+from dataset_adapters.cache import CacheEntry, is_settled, sources_stamp
+from dataset_adapters.coding import InstanceCoding
+from dataset_adapters.folders import existing, misplaced
+from dataset_adapters.ground_truth import GroundTruth
+from dataset_adapters.instance_map import annotation_of
+from dataset_adapters.labels import LabelTable
+from dataset_adapters.options import Options
+from dataset_adapters.problems import InputError, Problem, Severity
 from dataset_adapters.submission import SubmissionLayout
 
 Split = Literal["train", "val", "trainval", "test"]
@@ -43,6 +47,7 @@ class DatasetAdapter(ABC):
 
     Args:
         root: the data set's own folder, ``<data root>/<name>``.
+        options: the user's choices.
     """
 
     name: ClassVar[str]
@@ -55,47 +60,147 @@ class DatasetAdapter(ABC):
     """Layout of a native submission, None for training data."""
     class_map: ClassVar[Mapping[str, str]]
     """Native label name -> class of the joint space, for every label that training uses."""
+    known_by: ClassVar[tuple[str, ...]]
+    """Names of folders or files, one of which stands directly in the data set's folder."""
+    profile: ClassVar[str] = ""
+    """Which release or coding of the data set this class reads, where there are several."""
+    protocol: ClassVar[str]
+    """Name of the protocol that evaluates it; the data set's own name unless a profile has another."""
+    coding: ClassVar[InstanceCoding | None] = None
+    """How a pixel value holds label and instance, where the ground truth is one 16-bit map."""
 
-    def __init__(self, root: Path) -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "protocol" not in vars(cls) and "name" in vars(cls):
+            cls.protocol = cls.name
+
+    def __init__(self, root: Path, options: Options | None = None) -> None:
         self.root = root
+        self.options = options or Options()
+
+    @classmethod
+    def open(cls, root: Path, options: Options | None = None) -> Self:
+        """The adapter of the profile that the files at ``root`` have, or that the options force.
+
+        Raises:
+            InputError: the options name a profile that the data set does not have.
+        """
+        profiles = {profile.profile: profile for profile in cls.all_profiles()}
+        forced = (options or Options()).profiles.get(cls.name)
+        if forced is not None and forced not in profiles:
+            raise InputError(
+                root, found=f"a request for profile {forced!r}",
+                expected=f"one of {', '.join(filter(None, profiles)) or 'none'} for {cls.title}",
+                fix="Leave it out to have the profile recognised.",
+            )  # fmt: skip
+        return profiles[forced or cls.recognise(root)](root, options)
+
+    @classmethod
+    def all_profiles(cls) -> Iterator[type[Self]]:
+        """This class and those below it: one for every profile of the data set."""
+        yield cls
+        for below in cls.__subclasses__():
+            yield from below.all_profiles()
+
+    @classmethod
+    def recognise(cls, root: Path) -> str:
+        """The profile of the files at ``root``; this class's own where it has only one, or nothing is there."""
+        return cls.profile
 
     @abstractmethod
     def list_frames(self, split: Split) -> list[Frame]:
         """The split's frames that are on disk, in any order; empty when there are none."""
 
     @abstractmethod
-    def ground_truth(self, frame: Frame) -> GroundTruth:
-        """Read one frame's annotation.
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
+        """Read one frame's annotation from its native files.
 
         Raises:
             InputError: the frame has no annotation, or its file is not what the benchmark defines.
         """
 
+    def ground_truth(self, frame: Frame) -> GroundTruth:
+        """One frame's annotation, from the cache where the options name one and no file has changed since.
+
+        Raises:
+            InputError: as ``read_ground_truth``.
+        """
+        if self.options.cache is None:
+            return self.read_ground_truth(frame)
+        reader, files = self.reader, self.ground_truth_files(frame)
+        entry = CacheEntry.of(self.options.cache, reader, frame.name, annotation_of(frame), self.labels)
+        stamp, latest = sources_stamp(reader, files)
+        if truth := entry.load(stamp):
+            return truth
+        truth = self.read_ground_truth(frame)
+        if is_settled(latest) and sources_stamp(reader, files)[0] == stamp:
+            entry.store(stamp, truth)
+        return truth
+
+    @property
+    def reader(self) -> str:
+        """Name of this way to read ground truth; two adapters with the same read the same from the same files."""
+        return f"{self.name} {self.profile}"
+
+    def ground_truth_files(self, frame: Frame) -> list[Path]:
+        """Every file that a frame's ground truth depends on, whether it is there or not."""
+        return [annotation_of(frame), frame.image]
+
+    def annotations(self) -> Iterator[Path]:
+        """The annotation files on disk, to find those without a photo; empty where one file is for all frames."""
+        return iter(())
+
+    def photo_patterns(self, split: Split) -> tuple[str, ...]:
+        """Where the split's photos are, as shell patterns below the root."""
+        return ()
+
+    def photos(self, split: Split) -> Iterator[Path]:
+        """The photos that the patterns find."""
+        for pattern in self.photo_patterns(split):
+            yield from existing(self.root, pattern)
+
+    def stray_photos(self, split: Split) -> Iterator[Path]:
+        """Photos that the benchmark's own code passes over, for their names are written in another case."""
+        for pattern in self.photo_patterns(split):
+            for photo in existing(self.root, pattern, any_case=True):
+                if not fnmatchcase(photo.relative_to(self.root).as_posix(), pattern):
+                    yield photo
+
+    def remarks(self) -> Iterator[Problem]:
+        """What is there but is left aside, each with the reason."""
+        return iter(())
+
     def frames(self, split: Split) -> list[Frame]:
         """The split's frames in name order.
 
         Raises:
-            InputError: the data set, or this split of it, is not there.
+            InputError: the data set, or this split of it, is not there; says where it is if it is near.
         """
-        if not self.root.is_dir():
-            raise InputError(
-                self.root, found="no such folder", expected=f"the {self.title} data set",
-                fix="Put the data there, or name another folder with --data-root.",
-            )  # fmt: skip
         if split not in self.splits:
             raise InputError(
                 self.root, found=f"a request for split {split!r}",
                 expected=f"one of {', '.join(self.splits)}: {self.title} has no other split",
                 fix="Choose one of these with --split.",
             )  # fmt: skip
-        frames = sorted(self.list_frames(split), key=lambda frame: frame.name)
+        frames = sorted(self.list_frames(split), key=lambda frame: frame.name) if self.root.is_dir() else []
         if not frames:
-            raise InputError(
-                self.root, found=f"no image of split {split!r}",
-                expected=f"{self.frames_expected(split)} images, {self.layout_hint(split)}",
-                fix="Run 'robsub datasets' to see what is there.",
-            )  # fmt: skip
+            raise self.absent(split)
         return frames
+
+    def absent(self, split: Split) -> InputError:
+        """The error for a split, or a whole data set, that is not there."""
+        near = misplaced(self.root, self.known_by)
+        if not self.root.is_dir():
+            found, fix = near or ("no such folder", "Put the data there, or name another folder with --data-root.")
+            return InputError(self.root, found=found, expected=f"the folder of the {self.title} data set", fix=fix)
+        stray = next(self.stray_photos(split), None)
+        if stray:
+            near = f"{stray}, a name in another case", f"Rename the files: {self.layout_hint(split)}."
+        found, fix = near or ("no image", "Run 'robsub datasets' to see what is there.")
+        return InputError(
+            self.root, found=f"{found}, of split {split!r}" if found == "no image" else found,
+            expected=f"{self.frames_expected(split)} images of split {split!r}, {self.layout_hint(split)}", fix=fix,
+        )  # fmt: skip
 
     def frames_expected(self, split: Split) -> int:
         """How many frames the split should have: ``frames_expected.json`` of the folder, else the official count."""
@@ -103,7 +208,7 @@ class DatasetAdapter(ABC):
 
     def layout_hint(self, split: Split) -> str:
         """Where the split's images belong below the root, for error messages."""
-        return f"in the folders that {self.title} ships"
+        return " or ".join(self.photo_patterns(split)) or f"in the folders that {self.title} ships"
 
     def frame_sets(self) -> Mapping[str, frozenset[str]]:
         """frame name -> the named sets it belongs to (WildDash's hazards and negatives); empty elsewhere."""
@@ -123,65 +228,9 @@ class DatasetAdapter(ABC):
             ) from error  # fmt: skip
 
 
-def read_instance_map(
-    frame: Frame,
-    labels: LabelTable,
-    decode: Callable[[int], tuple[int, bool]],
-) -> GroundTruth:
-    """Read a native 16-bit instance PNG into segments.
-
-    Args:
-        frame: the frame; its annotation must have the size of its photo.
-        labels: the benchmark's table.
-        decode: pixel value -> (label id, whether it is a group of instances).
-
-    Raises:
-        InputError: no annotation, not a 16-bit gray PNG, another size than the photo, or an unknown label id.
-    """
-    if frame.ground_truth is None:
-        raise InputError(
-            frame.image, found="an image without ground truth", expected="an annotated split",
-            fix="Choose --split train, val or trainval; a test split's ground truth stays on the server.",
-        )  # fmt: skip
-    ids = read_id_map(frame.ground_truth)
-    height, width = ids.shape
-    check_size(frame.ground_truth, (height, width), frame.image)
-    segments = []
-    for value, mask in from_id_map(ids).items():
-        label_id, is_group = decode(value)
-        label = known_label(labels, label_id, frame.ground_truth, value)
-        if label.has_instances or label.void:
-            segments.append(Segment(value, label, area(mask), mask, is_group and label.has_instances))
-    return GroundTruth(frame.name, (height, width), tuple(segments))
-
-
-def known_label(labels: LabelTable, label_id: int, path: Path, value: int) -> Label:
-    """The label of an id.
-
-    Raises:
-        InputError: the table has no such id; names the file and the pixel value.
-    """
-    if label_id not in labels.by_id:
-        raise InputError(
-            path, found=f"label id {label_id} (pixel value {value})", expected="an id of the benchmark's label table",
-            fix="This looks like another benchmark's file or coding; check which data set it comes from.",
-        )  # fmt: skip
-    return labels.by_id[label_id]
-
-
-def check_size(annotation: Path, size: tuple[int, int], image: Path) -> None:
-    """Require an annotation of (height, width) to fit its photo.
-
-    Raises:
-        InputError: the sizes differ; names both files.
-    """
-    photo = image_size(image)
-    if photo != size:
-        raise InputError(
-            annotation, found=f"{size[1]} x {size[0]} pixels",
-            expected=f"{photo[1]} x {photo[0]} as in its photo {image}",
-            fix="One of the two files was resized, cropped or mixed up; get the original of both.",
-        )  # fmt: skip
+def remark(code: str, file: Path, *, found: str, expected: str, fix: str) -> Problem:
+    """A warning about a file that is not at fault enough to refuse."""
+    return Problem(Severity.WARNING, code, str(file), found, expected, fix)
 
 
 def every_fifth(frames: Iterable[Frame], split: Split) -> list[Frame]:

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.labels import LabelTable
@@ -50,11 +51,11 @@ def sources_stamp(reader: str, files: Iterable[Path]) -> tuple[str, int]:
     latest = 0
     for path in files:
         try:
-            stat = os.stat(path)
+            stat = path.stat()
         except OSError:
-            facts.append((os.path.abspath(path), None))
+            facts.append((str(path.absolute()), None))
         else:
-            facts.append((os.path.abspath(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+            facts.append((str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
             latest = max(latest, stat.st_mtime_ns)
     return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest(), latest
 
@@ -74,7 +75,7 @@ class CacheEntry:
     @classmethod
     def of(cls, folder: Path, reader: str, frame: str, annotation: Path, labels: LabelTable) -> CacheEntry:
         """The entry of a frame below a cache folder."""
-        name = f"{reader}\0{frame}\0{os.path.abspath(annotation)}".encode("utf-8", "surrogateescape")
+        name = f"{reader}\0{frame}\0{annotation.absolute()}".encode("utf-8", "surrogateescape")
         digest = hashlib.blake2b(name, digest_size=16).hexdigest()
         return cls(folder / "ground_truth" / digest[:2] / digest[2:], labels)
 
@@ -120,15 +121,10 @@ def _pack(truth: GroundTruth) -> list[object]:
     return [truth.frame, truth.size, segments]
 
 
-def _unpack(data: list[object], labels: LabelTable) -> GroundTruth:
-    frame, (height, width), segments = data  # type: ignore[misc]
-    return GroundTruth(
-        frame,  # type: ignore[has-type]
-        (height, width),  # type: ignore[has-type]
-        tuple(
-            Segment(
-                native_id, labels.by_id[label], pixels, Rle(size=[height, width], counts=counts.encode()), *rest  # type: ignore[has-type]
-            )
-            for native_id, label, pixels, counts, *rest in segments  # type: ignore[has-type]
-        ),
-    )  # fmt: skip
+def _unpack(data: Any, labels: LabelTable) -> GroundTruth:
+    frame, (height, width), regions = data
+    segments = (
+        Segment(native_id, labels.by_id[label], pixels, Rle(size=[height, width], counts=counts.encode()), *rest)
+        for native_id, label, pixels, counts, *rest in regions
+    )
+    return GroundTruth(frame, (height, width), tuple(segments))

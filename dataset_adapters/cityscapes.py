@@ -1,42 +1,54 @@
 """Cityscapes: ``<root>/<type>/<split>/<city>/<city>_<seq>_<frame>_<type>.png``, 2048 x 1024.
 
-Sources: cityscapesScripts README and ``preparation/json2instanceImg.py`` (instance maps), ``evaluation/`` (submission).
+Sources: cityscapesScripts README (layout, disparity), ``preparation/json2instanceImg.py`` (instance maps),
+``evaluation/`` (submission). Distances: ``dataset_adapters.distances``. Outlines: ``dataset_adapters.polygons``.
 """
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dataset_adapters.base import DatasetAdapter, Frame, Split, check_size, read_instance_map
+from dataset_adapters.base import DatasetAdapter, Frame, Split, remark
+from dataset_adapters.coding import InstanceCoding
+from dataset_adapters.distances import DepthMap, read_camera
+from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.images import read_id_map
+from dataset_adapters.instance_map import annotation_of, check_size, read_instance_map, segments_of
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
-from dataset_adapters.problems import InputError
-from dataset_adapters.rle import decode
+from dataset_adapters.polygons import draw_instance_ids
+from dataset_adapters.problems import InputError, Problem
+from dataset_adapters.rle import box, decode
 from dataset_adapters.submission import SubmissionLayout
 
 PHOTO = re.compile(r"(?P<frame>[^_]+_\d{6}_\d{6})_leftImg8bit\.png")
+CODING = InstanceCoding(base=1000, first=0, bare_labels=True)
+INSTANCE_IDS = "gtFine_instanceIds.png"
+POLYGONS = "gtFine_polygons.json"
 
 
 def decode_instance_id(value: int) -> tuple[int, bool]:
     """Pixel value -> (label id, is a group): ``label * 1000 + k`` is an instance, a bare label id stuff or a group."""
-    return (value, True) if value < 1000 else (value // 1000, False)
+    return CODING.decode(value)
 
 
 class Cityscapes(DatasetAdapter):
-    """The fine annotations; distances come from ``disparity`` and ``camera`` where these are unpacked too."""
+    """The fine annotations; distances come from ``disparity`` and ``camera`` where these are unpacked too.
+
+    A frame whose ``instanceIds`` PNG was never made is read from its polygons. The test split's ``gtFine`` holds only
+    the car's own hood and the border, so its frames have no ground truth.
+    """
 
     name = "cityscapes"
     title = "Cityscapes"
     labels = ROAD_LABELS
     splits = {"train": 2975, "val": 500, "trainval": 3475, "test": 1525}
     class_map = {name: name for name in ROAD_CLASSES}
+    known_by = ("leftImg8bit", "gtFine")
+    coding = CODING
     submission = SubmissionLayout(
         list_name="{frame}_pred.txt",
         mask_name="masks/{frame}_{index:03d}.png",
@@ -47,64 +59,94 @@ class Cityscapes(DatasetAdapter):
 
     def list_frames(self, split: Split) -> list[Frame]:
         """The photos below ``leftImg8bit/<split>/<city>``; trainval is train and val."""
-        if split == "trainval":
-            return self.list_frames("train") + self.list_frames("val")
         frames = []
-        for photo in (self.root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"):
+        for photo in self.photos(split):
             if match := PHOTO.fullmatch(photo.name):
-                path = self._sibling(photo, split, match["frame"], "gtFine", "gtFine_instanceIds.png")
-                frames.append(Frame(match["frame"], photo, None if split == "test" else path))
+                annotation = None if split == "test" else self._annotation(photo, match["frame"])
+                frames.append(Frame(match["frame"], photo, annotation))
         return frames
 
-    def layout_hint(self, split: Split) -> str:
-        return f"leftImg8bit/{split}/<city>/*_leftImg8bit.png"
+    def photo_patterns(self, split: Split) -> tuple[str, ...]:
+        folders = ("train", "val") if split == "trainval" else (split,)
+        return tuple(f"leftImg8bit/{folder}/*/*_leftImg8bit.png" for folder in folders)
 
-    def ground_truth(self, frame: Frame) -> GroundTruth:
-        """Segments of the 16-bit instance map; with distances if the frame has a disparity map."""
-        truth = read_instance_map(frame, self.labels, decode_instance_id)
-        split = frame.image.parent.parent.name
-        disparity = self._sibling(frame.image, split, frame.name, "disparity", "disparity.png")
+    @property
+    def reader(self) -> str:
+        return f"{super().reader} {self.options.distance}"
+
+    def ground_truth_files(self, frame: Frame) -> list[Path]:
+        """Annotation and photo, and disparity and camera, which need not be there."""
+        return [*super().ground_truth_files(frame), *self._stereo(frame)]
+
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
+        """Segments of the 16-bit instance map, or of the polygons; with distances if there is a disparity map.
+
+        Raises:
+            InputError: no annotation, or a file that is not what Cityscapes defines.
+        """
+        path = annotation_of(frame)
+        if path.name.endswith(POLYGONS):
+            ids = draw_instance_ids(path, self.labels)
+            check_size(path, (ids.shape[0], ids.shape[1]), frame.image)
+            truth = segments_of(ids, frame, self.labels, decode_instance_id)
+        elif not path.exists() and self._coarse(frame).exists():
+            raise no_coarse(self._coarse(frame), path)
+        else:
+            truth = read_instance_map(frame, self.labels, decode_instance_id)
+        disparity, camera = self._stereo(frame)
         if not disparity.is_file():
             return truth
-        camera = self._sibling(frame.image, split, frame.name, "camera", "camera.json")
-        depth = read_depth(disparity, camera)
-        check_size(disparity, (depth.shape[0], depth.shape[1]), frame.image)
+        depth = DepthMap(read_id_map(disparity), read_camera(camera), self.options.distance)
+        check_size(disparity, (depth.pixels.shape[0], depth.pixels.shape[1]), frame.image)
         return replace(truth, segments=tuple(with_distance(s, depth) for s in truth.segments))
 
-    def _sibling(self, photo: Path, split: str, frame: str, folder: str, suffix: str) -> Path:
-        return self.root / folder / split / photo.parent.name / f"{frame}_{suffix}"
+    def annotations(self) -> Iterator[Path]:
+        for split in ("train", "val"):
+            yield from existing(self.root, f"gtFine/{split}/*/*_{INSTANCE_IDS}")
+
+    def remarks(self) -> Iterator[Problem]:
+        """The coarse annotations are recognised and left aside."""
+        for path in (self.root / "gtCoarse", self.root / "leftImg8bit" / "train_extra"):
+            if path.is_dir():
+                yield remark(
+                    "coarse-annotations", path, found="the coarse annotations, or the photos that have no other",
+                    expected="fine annotations: coarse polygons leave most outlines and small objects out",
+                    fix="They are left aside; remove them if space is short.",
+                )  # fmt: skip
+
+    def _annotation(self, photo: Path, frame: str) -> Path:
+        ids = self._sibling(photo, frame, "gtFine", INSTANCE_IDS)
+        polygons = self._sibling(photo, frame, "gtFine", POLYGONS)
+        return polygons if not ids.exists() and polygons.exists() else ids
+
+    def _stereo(self, frame: Frame) -> tuple[Path, Path]:
+        """Disparity and camera."""
+        return (
+            self._sibling(frame.image, frame.name, "disparity", "disparity.png"),
+            self._sibling(frame.image, frame.name, "camera", "camera.json"),
+        )
+
+    def _coarse(self, frame: Frame) -> Path:
+        return self._sibling(frame.image, frame.name, "gtCoarse", "gtCoarse_instanceIds.png")
+
+    def _sibling(self, photo: Path, frame: str, folder: str, suffix: str) -> Path:
+        split, city = photo.parts[-3:-1]
+        return self.root / folder / split / city / f"{frame}_{suffix}"
 
 
-def read_depth(disparity: Path, camera: Path) -> NDArray[np.float64]:
-    """Depth in metres, (H, W); 0 where the disparity is invalid.
-
-    Disparity is ``(p - 1) / 256`` for a pixel value p > 0, p = 0 is invalid (cityscapesScripts README); depth is
-    ``baseline * fx / disparity`` with the frame's own camera. p = 1, disparity 0, is infinitely far.
-
-    Raises:
-        InputError: a file is missing or broken, or the camera lacks a number.
-    """
-    values = read_id_map(disparity).astype(np.float64)
-    try:
-        data = json.loads(camera.read_text(encoding="utf-8"))
-        scale = float(data["extrinsic"]["baseline"]) * float(data["intrinsic"]["fx"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            camera, found=f"no camera ({type(error).__name__}: {error})",
-            expected="JSON with extrinsic.baseline and intrinsic.fx, for the distances of a frame with disparity",
-            fix="Extract camera_trainvaltest.zip beside disparity, or remove the disparity folder.",
-        ) from error  # fmt: skip
-    with np.errstate(divide="ignore"):
-        return np.where(values > 0, scale * 256 / (values - 1), 0)
+def no_coarse(coarse: Path, fine: Path) -> InputError:
+    """The refusal of a coarse annotation where the fine one is missing."""
+    return InputError(
+        fine, found=f"no such file, only the coarse annotation {coarse}",
+        expected="the fine annotation: coarse polygons leave most outlines and small objects out, so no number or "
+        "model from them compares with the benchmark's", fix="Extract gtFine_trainvaltest.zip beside it.",
+    )  # fmt: skip
 
 
-def with_distance(segment: Segment, depth: NDArray[np.float64]) -> Segment:
-    """The segment with the median depth of its valid pixels and their share.
-
-    The server's formula is not public; the field names ``medDist`` and ``minStereoDensities`` of
-    ``evalInstanceLevelSemanticLabeling.py`` say median and density.
-    """
-    z = depth[decode(segment.rle)]
-    z = z[z > 0]
-    median = float(np.median(z)) if z.size else -1.0
-    return replace(segment, distance_m=median, stereo_density=z.size / segment.pixels)
+def with_distance(segment: Segment, depth: DepthMap) -> Segment:
+    """The segment with its distance and stereo density; stuff and void regions are no objects and have none."""
+    if not segment.label.has_instances:
+        return segment
+    x1, y1, x2, y2 = (int(v) for v in box(segment.rle))
+    distance, density = depth.distance(decode(segment.rle)[y1:y2, x1:x2], (y1, x1))
+    return replace(segment, distance_m=distance, stereo_density=density)

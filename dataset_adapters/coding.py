@@ -14,20 +14,18 @@ class InstanceCoding:
         base: values that a label has; ``base - 1`` is the greatest number an object can have.
         first: the number of a label's first object.
         bare_labels: a value below ``base`` is a label without any number (Cityscapes: stuff, or a group of objects).
-        offset: added to the table's label id before it is coded.
     """
 
     base: int
     first: int
     bare_labels: bool = False
-    offset: int = 0
 
     def decode(self, value: int) -> tuple[int, bool]:
         """Pixel value -> (label id, whether its pixels are of no single object)."""
         if self.bare_labels and value < self.base:
             return value, True
         label, number = divmod(value, self.base)
-        return max(label - self.offset, 0), number < self.first
+        return label, number < self.first
 
     def full_labels(self, values: Iterable[int]) -> list[int]:
         """The label ids whose last number is in use: one more object, and it is counted to the next label.

@@ -102,15 +102,17 @@ class DepthMap:
         middle = np.array([(chosen.size - 1) // 2, chosen.size // 2])
         pair = np.partition(chosen, middle)[middle]
         if self.formula.median_of == "disparity":
-            return float(self._depth(pair.mean()))
+            return float(self._depth(pair.mean(keepdims=True))[0])
         return float(self._depth(pair).mean())
 
     def _depth(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(divide="ignore"):
-            return np.asarray(self.camera.baseline * self.camera.fx * 256 / (pixels - 1))
+            depth: NDArray[np.float64] = np.divide(self.camera.baseline * self.camera.fx * 256, pixels - 1)
+        return depth
 
     def _stretch(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Length of the ray to a pixel, per metre of depth."""
         x = (columns - self.camera.u0) / self.camera.fx
         y = (rows - self.camera.v0) / self.camera.fy
-        return np.sqrt(1 + x * x + y * y)
+        stretch: NDArray[np.float64] = np.sqrt(1 + x * x + y * y)
+        return stretch

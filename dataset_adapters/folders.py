@@ -51,7 +51,8 @@ def _matcher(name: str, any_case: bool) -> re.Pattern[str]:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -14,7 +14,8 @@ from dataset_adapters.folders import in_other_case
 from dataset_adapters.problems import InputError
 
 LAST_BYTES = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
-"""What a whole file of the format ends with."""
+"""What stands at the end of a whole file of the format, before what some cameras pad it with."""
+TAIL = 65536
 
 MODE_HINTS = {
     "L": "8 bits hold labels without instances: take the file with instance ids, not the one with label ids.",
@@ -35,7 +36,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def check_whole(path: Path) -> None:
-    """Require a photo to be whole: by its last bytes, and where these are not the usual ones by decoding it.
+    """Require a photo to be whole: by what stands at its end, and where that is missing by decoding it.
 
     Raises:
         InputError: the file is missing, truncated or not an image.
@@ -43,9 +44,12 @@ def check_whole(path: Path) -> None:
     with open_image(path) as image:
         ending = LAST_BYTES.get(image.format or "")
         with path.open("rb") as file:
-            file.seek(-min(16, path.stat().st_size), 2)
-            if ending is None or not file.read().endswith(ending):
-                image.load()
+            file.seek(-min(TAIL, path.stat().st_size), 2)
+            if ending is not None and ending in file.read():
+                return
+        if image.format == "PNG":  # decodes without its end, if all rows are there
+            raise OSError("the end is missing")
+        image.load()
 
 
 def read_id_map(path: Path) -> NDArray[np.uint16]:

@@ -24,4 +24,4 @@ class Options:
     cache: Path | None = None
     profiles: Mapping[str, str] = field(default_factory=dict)
     frame_sets: Path | None = None
-    distance: DistanceFormula = DistanceFormula()
+    distance: DistanceFormula = field(default_factory=DistanceFormula)

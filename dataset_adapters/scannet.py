@@ -1,16 +1,31 @@
 """ScanNet's 2D tasks: ``scannet_frames_25k/<scene>/{color,instance,label}`` and ``scannet_frames_test``.
 
-Sources: ScanNet ``BenchmarkScripts/README.md`` and ``2d_evaluation/``; scene lists ``Tasks/Benchmark/scannetv2_*.txt``.
+Two profiles: ``v2``, today's frames and server, and ``rob2018``, the package of the challenge (``scenes_all``,
+``scenes_test``), whose ids are 33 higher and packed 256 to a label. Both have the same 18 classes by name.
+
+Sources: ScanNet ``BenchmarkScripts/README.md`` and ``2d_evaluation/`` (its first public commit has the challenge's
+coding); scene lists ``Tasks/Benchmark/scannetv2_*.txt``; the ROB 2018 devkit ``benchmark_scannet.py``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
-from dataset_adapters.base import DatasetAdapter, Frame, Split, read_instance_map
+import numpy as np
+
+from dataset_adapters.base import DatasetAdapter, Frame, Split
+from dataset_adapters.coding import InstanceCoding
+from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth
+from dataset_adapters.images import read_id_map
+from dataset_adapters.instance_map import read_instance_map
 from dataset_adapters.labels import INDOOR_CLASSES, INDOOR_THINGS, Label, LabelTable
-from dataset_adapters.submission import SubmissionLayout
+from dataset_adapters.problems import InputError
+from dataset_adapters.submission import PRED_LIST, SubmissionLayout
 
 NYU40_NAMES = {
     0: "unlabeled", 1: "wall", 2: "floor", 13: "blinds", 15: "shelves", 17: "dresser", 18: "pillow", 19: "mirror",
@@ -42,9 +57,45 @@ VAL_SPACES = frozenset(
 """The rooms NNNN of ``sceneNNNN_MM`` in ``scannetv2_val.txt``; train is the rest of 0 to 706, test is 707 to 806."""
 
 
+CODING = InstanceCoding(base=1000, first=1)
+ROB18_CODING = InstanceCoding(base=256, first=1)
+ROB18_OFFSET = 33
+"""What the challenge added to NYU40 ids, to lay them beside Cityscapes' 0 to 33."""
+
+ROB18_LABELS = LabelTable(
+    tuple(replace(label, id=label.id + ROB18_OFFSET if label.id else 0) for label in SCANNET_LABELS)
+)
+"""NYU40 in the challenge's ids: unlabeled 0, wall 34 to otherprop 73."""
+
+PROBED = 8
+"""Annotations that are looked at to recognise the profile; the first with an object decides."""
+
+
 def decode_instance_id(value: int) -> tuple[int, bool]:
     """Pixel value -> (label id, is a group): ``nyu40 * 1000 + instance``, instance 0 being no single object."""
-    return value // 1000, value % 1000 == 0
+    return CODING.decode(value)
+
+
+def decode_rob18(value: int) -> tuple[int, bool]:
+    """Pixel value -> (label id, is a group): ``(33 + nyu40) * 256 + instance``; unlabeled is 0 or 33."""
+    label, is_group = ROB18_CODING.decode(value)
+    return (0 if label == ROB18_OFFSET else label), is_group
+
+
+def recognise_coding(values: Iterable[int]) -> str | None:
+    """The profile whose coding explains the values of a map, None for a map without labels.
+
+    Some values can be read both ways, 9473 as desk (37 + ...) or as window number 473; the right coding gives every
+    region the smaller number within its label.
+    """
+    labelled = [value for value in values if value >= 256]
+    if not labelled:
+        return None
+    rob18 = all(decode_rob18(value)[0] in ROB18_LABELS.by_id for value in labelled)
+    v2 = all(decode_instance_id(value)[0] in SCANNET_LABELS.by_id for value in labelled)
+    if rob18 and v2:
+        return "rob2018" if sum(v % 256 for v in labelled) < sum(v % 1000 for v in labelled) else "v2"
+    return "rob2018" if rob18 else "v2"
 
 
 class ScanNet(DatasetAdapter):
@@ -55,41 +106,85 @@ class ScanNet(DatasetAdapter):
     labels = SCANNET_LABELS
     splits = {"train": 19466, "val": 5436, "trainval": 24902, "test": 2135}
     class_map = {name: name for name in INDOOR_CLASSES}
+    known_by = ("scannet_frames_25k", "scannet_frames_test", "scenes_all", "scenes_test")
+    profile = "v2"
+    coding = CODING
     submission = SubmissionLayout(
         list_name="{frame}.txt",
         mask_name="predicted_masks/{frame}_{index:03d}.png",
         mask_link="predicted_masks/{frame}_{index:03d}.png",
         skip_unknown_labels=True,
     )
+    annotated_folders: ClassVar[tuple[str, ...]] = ("scannet_frames_25k", "scenes_all")
+    test_folders: ClassVar[tuple[str, ...]] = ("scannet_frames_test", "scenes_test")
+    """Where the frames are, this profile's own folder first: a package may have been unpacked under either name."""
+
+    @classmethod
+    def recognise(cls, root: Path) -> str:
+        """The profile by pixel values of the first annotations, else by the names of the folders."""
+        for folder in ScanNet.annotated_folders:
+            for path in islice(existing(root, f"{folder}/scene*/instance/*.png"), PROBED):
+                try:
+                    profile = recognise_coding(np.unique(read_id_map(path)).tolist())
+                except InputError:
+                    continue  # told in full where the frame is read
+                if profile:
+                    return profile
+        has_v2 = any((root / folder).is_dir() for folder in ("scannet_frames_25k", "scannet_frames_test"))
+        return "v2" if has_v2 or not any((root / f).is_dir() for f in ("scenes_all", "scenes_test")) else "rob2018"
 
     def list_frames(self, split: Split) -> list[Frame]:
         """The photos of the split's scenes; trainval is train and val."""
         if split == "test":
-            return self._scene_frames(self.root / "scannet_frames_test", None, annotated=False)
+            return [self._frame(photo, annotated=False) for photo in self.photos(split)]
         scenes = self._scenes("train") | self._scenes("val") if split == "trainval" else self._scenes(split)
-        return self._scene_frames(self.root / "scannet_frames_25k", scenes, annotated=True)
+        photos = (photo for photo in self.photos(split) if photo.parts[-3] in scenes)
+        return [self._frame(photo, annotated=True) for photo in photos]
 
-    def layout_hint(self, split: Split) -> str:
-        folder = "scannet_frames_test" if split == "test" else "scannet_frames_25k"
-        return f"{folder}/<scene>/color/*.jpg"
+    def photo_patterns(self, split: Split) -> tuple[str, ...]:
+        return (f"{self._folder(self.test_folders if split == 'test' else self.annotated_folders)}/scene*/color/*.jpg",)
 
-    def ground_truth(self, frame: Frame) -> GroundTruth:
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
         """Segments of the 16-bit instance map."""
         return read_instance_map(frame, self.labels, decode_instance_id)
+
+    def annotations(self) -> Iterator[Path]:
+        return existing(self.root, f"{self._folder(self.annotated_folders)}/scene*/instance/*.png")
+
+    def _folder(self, names: tuple[str, ...]) -> str:
+        return next((name for name in names if (self.root / name).is_dir()), names[0])
 
     def _scenes(self, split: Split) -> set[str]:
         """The split's scenes: the official list where it lies beside the frames, else by the room's number."""
         listed = self.root / f"scannetv2_{split}.txt"
         if listed.is_file():
             return set(listed.read_text(encoding="utf-8").split())
-        found = (path.name for path in (self.root / "scannet_frames_25k").glob("scene????_??"))
-        return {scene for scene in found if (int(scene[5:9]) in VAL_SPACES) == (split == "val")}
+        found = (path.name for path in existing(self.root, f"{self._folder(self.annotated_folders)}/scene????_??"))
+        rooms = ((scene, int(scene[5:9])) for scene in found if scene[5:9].isdecimal())
+        mine = {scene for scene, room in rooms if (room in VAL_SPACES) == (split == "val")}
+        other = self.root / f"scannetv2_{'train' if split == 'val' else 'val'}.txt"
+        return mine - set(other.read_text(encoding="utf-8").split()) if other.is_file() else mine
 
-    def _scene_frames(self, folder: Path, scenes: set[str] | None, *, annotated: bool) -> list[Frame]:
-        frames = []
-        for photo in folder.glob("scene*/color/*.jpg"):
-            scene = photo.parent.parent
-            if scenes is None or scene.name in scenes:
-                annotation = scene / "instance" / f"{photo.stem}.png" if annotated else None
-                frames.append(Frame(f"{scene.name}_{photo.stem}", photo, annotation))
-        return frames
+    @staticmethod
+    def _frame(photo: Path, *, annotated: bool) -> Frame:
+        scene = photo.parent.parent
+        annotation = scene / "instance" / f"{photo.stem}.png" if annotated else None
+        return Frame(f"{scene.name}_{photo.stem}", photo, annotation)
+
+
+class ScanNetRob2018(ScanNet):
+    """The challenge's package. How many frames it had is not public, so the counts are those of its v2 successor."""
+
+    name = "scannet"
+    title = "ScanNet (ROB 2018)"
+    labels = ROB18_LABELS
+    profile = "rob2018"
+    protocol = "scannet_rob18"
+    coding = ROB18_CODING
+    submission = replace(PRED_LIST, skip_unknown_labels=True)
+    annotated_folders = ("scenes_all", "scannet_frames_25k")
+    test_folders = ("scenes_test", "scannet_frames_test")
+
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
+        """Segments of the 16-bit instance map."""
+        return read_instance_map(frame, self.labels, decode_rob18)

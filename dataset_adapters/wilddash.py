@@ -1,50 +1,65 @@
-"""WildDash v1: flat folders of ``<country><number>_100000.png`` with Cityscapes' labels and instance coding.
+"""WildDash: v1 of ROB 2018, flat folders with Cityscapes' labels and coding, and WildDash 2, COCO panoptic.
 
-Source: the ROB 2018 devkit (``benchmark_wilddash.py``). Which frame is a negative or shows which hazard has no public
-file format, so robsub reads ``frame_sets.csv`` in the data set's folder (docs/wilddash-frame-sets.md).
+Sources: the ROB 2018 devkit ``benchmark_wilddash.py`` (v1); wilddash_scripts ``pano2sem.py`` and the RVC devkit's
+``wilddash-config.json`` and ``test_set_pano.sh`` (v2); ``wd2_unified_label_policy.json`` (v2's classes as Cityscapes').
+Which frame is a negative or shows which hazard has no public file: ``dataset_adapters.frame_sets``.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
-from dataset_adapters.base import DatasetAdapter, Frame, Split, every_fifth, read_instance_map
-from dataset_adapters.cityscapes import decode_instance_id
+from dataset_adapters.base import DatasetAdapter, Frame, Split, every_fifth
+from dataset_adapters.cityscapes import CODING, decode_instance_id
+from dataset_adapters.coding import InstanceCoding
+from dataset_adapters.folders import existing
+from dataset_adapters.frame_sets import FRAME_SETS_FILE, HAZARDS, SEVERITIES, read_frame_sets
 from dataset_adapters.ground_truth import GroundTruth
-from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
-from dataset_adapters.problems import InputError
+from dataset_adapters.instance_map import read_instance_map
+from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS, Label, LabelTable
+from dataset_adapters.panoptic import PanopticIndex, read_panoptic, read_panoptic_index
 from dataset_adapters.submission import PRED_LIST
 
-HAZARDS = (
-    "blur", "coverage", "distortion", "hood", "occlusion", "overexposure", "particles", "screen", "underexposure",
-    "variations",
-)  # fmt: skip
-SEVERITIES = ("none", "low", "high")
-FRAME_SETS_FILE = "frame_sets.csv"
+__all__ = ["FRAME_SETS_FILE", "HAZARDS", "SEVERITIES", "WildDash", "WildDash2", "read_frame_sets"]
+
 PHOTO = re.compile(r"[a-z]{2}\d{4}_\d{6}\.png")
+PUBLIC_2 = ("wd_public_02", "wd_public_v2p0")
+"""WildDash 2's annotated frames, in its first and in its present archive."""
 
 
 class WildDash(DatasetAdapter):
-    """70 annotated frames, of which ``val`` is every fifth; the test frames of ``wd_both_01`` or ``wd_bench_01``."""
+    """v1: 70 annotated frames, of which ``val`` is every fifth; test frames in ``wd_both_01`` or ``wd_bench_01``."""
 
     name = "wilddash"
     title = "WildDash"
     labels = ROAD_LABELS
     splits = {"train": 56, "val": 14, "trainval": 70, "test": 156}
     class_map = {name: name for name in ROAD_CLASSES}
+    known_by = ("wd_val_01", "wd_both_01", "wd_bench_01", *PUBLIC_2, "wd_both_02")
+    profile = "v1"
+    coding: ClassVar[InstanceCoding | None] = CODING
     submission = PRED_LIST
+
+    @classmethod
+    def recognise(cls, root: Path) -> str:
+        """v2 where only its folders are there: v1 is what ROB 2018 evaluates."""
+        has_v1 = any((root / folder).is_dir() for folder in ("wd_val_01", "wd_both_01", "wd_bench_01"))
+        return "v2" if not has_v1 and any((root / folder).is_dir() for folder in (*PUBLIC_2, "wd_both_02")) else "v1"
 
     def list_frames(self, split: Split) -> list[Frame]:
         """The photos of ``wd_val_01``, or of the test folder."""
+        photos = [path for path in self.photos(split) if PHOTO.fullmatch(path.name)]
         if split == "test":
-            return [Frame(p.stem, p, None) for p in photos(self._test_folder())]
-        annotated = (
-            Frame(p.stem, p, p.with_name(f"{p.stem}_instanceIds.png")) for p in photos(self.root / "wd_val_01")
-        )
-        return every_fifth(annotated, split)
+            return [Frame(p.stem, p, None) for p in photos]
+        return every_fifth((Frame(p.stem, p, p.with_name(f"{p.stem}_instanceIds.png")) for p in photos), split)
+
+    def photo_patterns(self, split: Split) -> tuple[str, ...]:
+        return (f"{self._test_folder()}/[a-z]*.png",) if split == "test" else ("wd_val_01/[a-z]*_100000.png",)
 
     def layout_hint(self, split: Split) -> str:
         return "wd_both_01/*.png or wd_bench_01/*.png" if split == "test" else "wd_val_01/*_100000.png"
@@ -53,58 +68,109 @@ class WildDash(DatasetAdapter):
         """``wd_both_01`` holds the 70 annotated frames and the 156 of the benchmark, ``wd_bench_01`` only these."""
         expected = super().frames_expected(split)
         is_official = split == "test" and expected == self.splits["test"]
-        return 226 if is_official and self._test_folder().name == "wd_both_01" else expected
+        return 226 if is_official and self._test_folder() == "wd_both_01" else expected
 
-    def ground_truth(self, frame: Frame) -> GroundTruth:
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
         """Segments of the 16-bit instance map."""
         return read_instance_map(frame, self.labels, decode_instance_id)
 
+    def annotations(self) -> Iterator[Path]:
+        return existing(self.root, "wd_val_01/*_instanceIds.png")
+
     def frame_sets(self) -> Mapping[str, frozenset[str]]:
-        """frame -> its sets: ``classic`` or ``negative``, and ``<hazard>/<none|low|high>`` for every hazard.
+        """frame -> its sets, from the table that the options name or that lies in the folder or beside the photos.
 
         Raises:
-            InputError: ``frame_sets.csv`` is there but has an unknown column or value; names the line.
+            InputError: the table is not what docs/wilddash-frame-sets.md says, or a named one is missing.
         """
-        path = self.root / FRAME_SETS_FILE
-        return read_frame_sets(path) if path.is_file() else {}
+        if self.options.frame_sets is not None:
+            return read_frame_sets(self.options.frame_sets)
+        for folder in ("", *self.known_by):
+            if (path := self.root / folder / FRAME_SETS_FILE).is_file():
+                return read_frame_sets(path)
+        return {}
 
-    def _test_folder(self) -> Path:
-        both = self.root / "wd_both_01"
-        return both if both.is_dir() else self.root / "wd_bench_01"
-
-
-def photos(folder: Path) -> list[Path]:
-    """The photos of a flat folder, without the label images beside them."""
-    return [path for path in folder.glob("*.png") if PHOTO.fullmatch(path.name)]
+    def _test_folder(self) -> str:
+        return "wd_both_01" if (self.root / "wd_both_01").is_dir() else "wd_bench_01"
 
 
-def read_frame_sets(path: Path) -> dict[str, frozenset[str]]:
-    """Read the documented table: columns ``frame``, ``negative`` (0 or 1) and one for every hazard (none, low, high).
+WILDDASH2_ROAD_NAMES = {"train": "on rails"}
+WILDDASH2_CLASSES = {
+    **{WILDDASH2_ROAD_NAMES.get(name, name): name for name in ROAD_CLASSES},
+    "pickup": "truck",
+    "van": "car",
+}
+"""WildDash 2's evaluated instance classes as Cityscapes' (``wd2_unified_label_policy.json``). The eleventh, ``ego
+vehicle``, is no object of the road: it is ignored, as Cityscapes does."""
 
-    Raises:
-        InputError: a column is missing or a value is not one of these; names the line.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = [name for name in ("frame", "negative", *HAZARDS) if name not in (rows.fieldnames or ())]
-        if missing:
-            raise InputError(
-                path, found=f"no column {', '.join(missing)}",
-                expected=f"the columns frame, negative, {', '.join(HAZARDS)}",
-                fix="See docs/wilddash-frame-sets.md for the table.", line=1,
-            )  # fmt: skip
-        return {row["frame"]: _row_sets(path, rows.line_num, row) for row in rows}
+WILDDASH2_LABELS = LabelTable(
+    tuple(
+        replace(
+            label,
+            name=WILDDASH2_ROAD_NAMES.get(label.name, label.name),
+            has_instances=label.has_instances or label.name == "ego vehicle",
+        )
+        for label in ROAD_LABELS
+        if label.id >= 0
+    )
+    + tuple(Label(i, name, has_instances=True, evaluated=True) for i, name in ((34, "pickup"), (35, "van")))
+    + tuple(Label(i, name) for i, name in ((36, "billboard"), (37, "streetlight"), (38, "road-marking")))
+)
+"""``wilddash-config.json`` of the RVC devkit. It evaluates 11 instance classes; ``evaluated`` here says the ten that
+have a class of the joint space."""
 
 
-def _row_sets(path: Path, line: int, row: Mapping[str, str]) -> frozenset[str]:
-    sets = {"negative" if row["negative"] == "1" else "classic"}
-    wrong = [] if row["negative"] in ("0", "1") else ["negative"]
-    for hazard in HAZARDS:
-        sets.add(f"{hazard}/{row[hazard]}")
-        wrong += [] if row[hazard] in SEVERITIES else [hazard]
-    if wrong:
-        raise InputError(
-            path, found=f"{wrong[0]} = {row[wrong[0]]!r}", line=line,
-            expected="0 or 1" if wrong[0] == "negative" else "none, low or high", fix="Mend that cell.",
-        )  # fmt: skip
-    return frozenset(sets)
+class WildDash2(WildDash):
+    """v2: ``panoptic.json`` with its folder of PNGs; ``val`` is every fifth frame."""
+
+    name = "wilddash"
+    title = "WildDash 2"
+    labels = WILDDASH2_LABELS
+    splits = {"train": 3405, "val": 851, "trainval": 4256, "test": 812}
+    class_map = WILDDASH2_CLASSES
+    profile = "v2"
+    coding = None
+    submission = PRED_LIST
+
+    def list_frames(self, split: Split) -> list[Frame]:
+        """The photos of ``images``; those that the JSON does not list have no annotation of their own."""
+        if split == "test":
+            return [Frame(p.stem, p, None) for p in self.photos(split)]
+        folder = self._public()
+        if not (folder / "images").is_dir():
+            return []
+        pngs = self._index.images
+        return every_fifth(
+            (Frame(p.stem, p, folder / "panoptic" / pngs.get(p.name, f"{p.stem}.png")) for p in self.photos(split)),
+            split,
+        )
+
+    def photo_patterns(self, split: Split) -> tuple[str, ...]:
+        return ("wd_both_02/images/*.jpg",) if split == "test" else (f"{self._public().name}/images/*.jpg",)
+
+    def layout_hint(self, split: Split) -> str:
+        return f"{self.photo_patterns(split)[0]}, with panoptic.json and panoptic/*.png beside images"
+
+    def frames_expected(self, split: Split) -> int:
+        return DatasetAdapter.frames_expected(self, split)
+
+    def ground_truth_files(self, frame: Frame) -> list[Path]:
+        return [*super().ground_truth_files(frame), self._public() / "panoptic.json"]
+
+    def read_ground_truth(self, frame: Frame) -> GroundTruth:
+        """The segments of the PNG that the JSON names."""
+        return read_panoptic(frame, self._index, self.labels)
+
+    def annotations(self) -> Iterator[Path]:
+        return existing(self.root, f"{self._public().name}/panoptic/*.png")
+
+    @cached_property
+    def _index(self) -> PanopticIndex:
+        return read_panoptic_index(self._public() / "panoptic.json")
+
+    def __getstate__(self) -> dict[str, object]:
+        """Worker processes read the JSON for themselves: it is larger than the way to it."""
+        return {name: value for name, value in vars(self).items() if name != "_index"}
+
+    def _public(self) -> Path:
+        return next((self.root / name for name in PUBLIC_2 if (self.root / name).is_dir()), self.root / PUBLIC_2[0])

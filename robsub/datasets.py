@@ -1,22 +1,24 @@
-"""Datasets: what is on disk, split by split and class by class, with every problem's file."""
+"""Datasets: what is on disk, split by split and class by class, with every problem's file in one pass."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from multiprocessing import get_context
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from dataset_adapters.base import DatasetAdapter, Frame, Split
-from dataset_adapters.images import image_size
-from dataset_adapters.problems import InputError, Problem
+from dataset_adapters.base import DatasetAdapter, Frame, Split, remark
+from dataset_adapters.folders import misplaced
+from dataset_adapters.images import check_whole
+from dataset_adapters.joint_space import Labelled, coverage
+from dataset_adapters.options import Options
+from dataset_adapters.problems import InputError, Problem, Severity
 from dataset_adapters.registry import ADAPTERS, get_adapter
+from robsub.workers import in_order, worker_pool
 
 INVENTORY_SPLITS: tuple[Split, ...] = ("train", "val", "test")
 """The disjoint splits; trainval is the first two."""
@@ -29,11 +31,19 @@ class Inventory:
     name: str
     root: Path
     here: bool
+    profile: str = ""
+    labels: Labelled | None = None
+    """The label table and class map of the profile that is here."""
     found: dict[Split, int] = field(default_factory=dict)
     expected: dict[Split, int] = field(default_factory=dict)
     instances: dict[str, Counter[Split]] = field(default_factory=dict)
     """joint class -> instances by split."""
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """No file is wrong; warnings, as of a split that is not whole, are allowed."""
+        return all(problem.severity != Severity.ERROR for problem in self.problems)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -41,6 +51,7 @@ class Inventory:
             "name": self.name,
             "root": str(self.root),
             "here": self.here,
+            "profile": self.profile,
             "splits": {s: {"found": self.found[s], "expected": self.expected[s]} for s in self.found},
             "instances": {name: dict(counts) for name, counts in self.instances.items()},
             "problems": [problem.to_json() for problem in self.problems],
@@ -48,21 +59,31 @@ class Inventory:
 
     def text(self) -> str:
         """A paragraph for the terminal."""
-        if not self.here:
-            return f"{self.name}: not here ({self.root})"
-        splits = ", ".join(f"{s} {self.found[s]} of {self.expected[s]}" for s in self.found)
-        lines = [f"{self.name}: images found of expected: {splits}"]
+        lines = [f"{self.name}: not here ({self.root})"]
+        if self.here:
+            splits = ", ".join(f"{s} {self.found[s]} of {self.expected[s]}" for s in self.found)
+            lines = [f"{self.name} {self.profile}".rstrip() + f": images found of expected: {splits}"]
         for name, counts in self.instances.items():
             lines.append(f"  {name:<16}" + "".join(f"{split:>8} {counts[split]:>7}" for split in counts))
         return "\n".join([*lines, *(f"  {p.severity}: {p}" for p in self.problems)])
 
 
-def take_inventory(data_root: Path, workers: int | None = None) -> list[Inventory]:
-    """Look at every data set below a root; every image's header and every annotation is read.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one frame adds to the inventory: its objects by joint class, and what is wrong with its files."""
+
+    classes: Counter[str]
+    problems: tuple[Problem, ...]
+
+
+def take_inventory(data_root: Path, workers: int | None = None, options: Options | None = None) -> list[Inventory]:
+    """Look at every data set below a root; every photo's ends and every annotation are read.
 
     Args:
         data_root: the folder that holds the data sets.
         workers: processes that read; None takes all cores.
+        options: how ground truth is read. With a cache, an annotation that was whole when it was cached and has not
+            changed is not read again.
 
     Raises:
         InputError: there is no such folder.
@@ -72,46 +93,167 @@ def take_inventory(data_root: Path, workers: int | None = None) -> list[Inventor
             data_root, found="no such folder", expected=f"a folder with {', '.join(ADAPTERS)}",
             fix="Name the right one with --data-root.",
         )  # fmt: skip
-    with ProcessPoolExecutor(workers or os.cpu_count(), get_context("spawn")) as pool:
-        return [_look(get_adapter(name, data_root), pool) for name in ADAPTERS]
+    with worker_pool(workers) as pool:
+        return [_look(name, data_root, options, pool) for name in ADAPTERS]
 
 
-def _look(adapter: DatasetAdapter, pool: ProcessPoolExecutor) -> Inventory:
-    inventory = Inventory(adapter.name, adapter.root, adapter.root.is_dir())
+def look(adapter: DatasetAdapter, pool: Executor | None = None) -> Inventory:
+    """Take one data set's inventory.
+
+    Args:
+        adapter: the data set.
+        pool: processes that read; None reads here.
+    """
+    inventory = Inventory(adapter.name, adapter.root, adapter.root.is_dir(), adapter.profile, adapter)
     if not inventory.here:
+        inventory.problems += [adapter.absent("train").problem] if misplaced(adapter.root, adapter.known_by) else []
         return inventory
-    jobs: list[tuple[DatasetAdapter, Split, Frame]] = []
-    for split in INVENTORY_SPLITS:
-        if split in adapter.splits:
-            frames = adapter.list_frames(split)
-            inventory.found[split] = len(frames)
-            inventory.expected[split] = adapter.frames_expected(split)
-            jobs += [(adapter, split, frame) for frame in frames]
-    for split, classes, problem in _read_all(adapter.name, jobs, pool):
-        for name in classes:
-            inventory.instances.setdefault(name, Counter())[split] += 1
-        if problem is not None:
-            inventory.problems.append(problem)
+    names: Counter[str] = Counter()
+    annotated: set[str] = set()
+    for split in (split for split in INVENTORY_SPLITS if split in adapter.splits):
+        frames = _list(adapter, split, inventory)
+        _note(inventory, _name_problems(adapter, split, frames, names))
+        annotated |= {str(frame.ground_truth) for frame in frames if frame.ground_truth is not None}
+        _read_frames(adapter, split, frames, inventory, pool)
+    _note(inventory, _set_problems(adapter, annotated))
+    if not any(inventory.found.values()):
+        inventory.problems = [adapter.absent("train").problem, *_errors(inventory.problems)]
     return inventory
 
 
-Finding = tuple[Split, list[str], Problem | None]
+def labels_table(inventories: list[Inventory]) -> str:
+    """The joint space against the data sets: each class's native ids and, where the data is here, its training
+    instances; a dash where the data set does not have the class."""
+    native = coverage({i.name: i.labels or ADAPTERS[i.name] for i in inventories})
+    rows = [["class", *(inventory.name for inventory in inventories)]]
+    for name, labels in native.items():
+        rows.append([name, *(_cell(inventory, name, labels[inventory.name]) for inventory in inventories)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(r, widths, strict=True)).rstrip() for r in rows)
 
 
-def _read_all(
-    name: str, jobs: Sequence[tuple[DatasetAdapter, Split, Frame]], pool: ProcessPoolExecutor
-) -> Iterator[Finding]:
-    yield from tqdm(pool.map(_read, jobs, chunksize=8), desc=name, total=len(jobs), unit="image", disable=None)
+def _cell(inventory: Inventory, joint_class: str, labels: tuple[Any, ...]) -> str:
+    if not labels:
+        return "-"
+    ids = "+".join(str(label.id) for label in labels)
+    count = inventory.instances.get(joint_class, Counter())["train"]
+    return f"{ids}: {count}" if inventory.here else ids
 
 
-def _read(job: tuple[DatasetAdapter, Split, Frame]) -> Finding:
-    """One frame's classes, or what is wrong with it."""
-    adapter, split, frame = job
+def _look(name: str, data_root: Path, options: Options | None, pool: Executor | None) -> Inventory:
     try:
-        if frame.ground_truth is None:
-            image_size(frame.image)
-            return split, [], None
-        instances = adapter.ground_truth(frame).instances
+        return look(get_adapter(name, data_root, options), pool)
     except InputError as error:
-        return split, [], error.problem
-    return split, [adapter.class_map[s.label.name] for s in instances if s.label.name in adapter.class_map], None
+        return Inventory(name, data_root / name, here=True, problems=[error.problem])
+
+
+def _note(inventory: Inventory, problems: Iterator[Problem]) -> None:
+    """Collect problems; what stops the search for them is one itself."""
+    try:
+        inventory.problems.extend(problems)
+    except InputError as error:
+        inventory.problems.append(error.problem)
+
+
+def _list(adapter: DatasetAdapter, split: Split, inventory: Inventory) -> list[Frame]:
+    try:
+        inventory.expected[split] = adapter.frames_expected(split)
+        frames = adapter.list_frames(split)
+    except InputError as error:
+        inventory.problems.append(error.problem)
+        frames = []
+    inventory.expected.setdefault(split, adapter.splits[split])
+    inventory.found[split] = len(frames)
+    return frames
+
+
+def _name_problems(
+    adapter: DatasetAdapter, split: Split, frames: list[Frame], annotated: Counter[str]
+) -> Iterator[Problem]:
+    """What is wrong with a split's list of frames; ``annotated`` counts names over the annotated splits."""
+    expected = adapter.frames_expected(split)
+    if len(frames) != expected:
+        yield remark(
+            "frame-count", adapter.root, found=f"{len(frames)} images of split {split!r}", expected=f"{expected}",
+            fix=f"They belong in {adapter.layout_hint(split)}; numbers over fewer images do not compare.",
+        )  # fmt: skip
+    names = Counter(frame.name for frame in frames)
+    if split != "test":  # WildDash's test photos hold its annotated ones
+        annotated.update(names)
+        names = annotated
+    for frame in frames:
+        if names[frame.name] > 1:
+            yield Problem(
+                Severity.ERROR, "duplicate-name", str(frame.image), f"frame {frame.name} {names[frame.name]} times",
+                "every frame once", "Delete the copies, or mend the lists of the splits.",
+            )  # fmt: skip
+    for photo in adapter.stray_photos(split):
+        yield Problem(
+            Severity.ERROR, "file-case", str(photo), "a name in another case", adapter.layout_hint(split),
+            "Rename it; the benchmark's own code passes over it.",
+        )  # fmt: skip
+
+
+def _set_problems(adapter: DatasetAdapter, annotated: set[str]) -> Iterator[Problem]:
+    """What is wrong with the data set as a whole."""
+    yield from adapter.remarks()
+    for path in adapter.annotations():
+        if str(path) not in annotated:
+            yield remark(
+                "no-photo", path, found="an annotation without its photo", expected="both",
+                fix="Extract the photos again, or delete the annotation.",
+            )  # fmt: skip
+    try:
+        adapter.frame_sets()
+    except InputError as error:
+        yield error.problem
+
+
+def _read_frames(
+    adapter: DatasetAdapter, split: Split, frames: list[Frame], inventory: Inventory, pool: Executor | None
+) -> None:
+    bar = tqdm(total=len(frames), desc=f"{adapter.name} {split}", unit="image", disable=None)
+    with bar:
+        for finding in in_order(pool, check_frame, adapter, frames):
+            for name, count in finding.classes.items():
+                inventory.instances.setdefault(name, Counter())[split] += count
+            inventory.problems += finding.problems
+            bar.update()
+
+
+def check_frame(adapter: DatasetAdapter, frame: Frame) -> Finding:
+    """Read one frame's files."""
+    problems: list[Problem] = []
+    classes: Counter[str] = Counter()
+    try:
+        check_whole(frame.image)
+    except InputError as error:
+        problems.append(replace(error.problem, code="photo"))
+    if frame.ground_truth is None:
+        return Finding(classes, tuple(problems))
+    try:
+        truth = adapter.ground_truth(frame)
+        labels = (s.label.name for s in truth.instances)
+        classes.update(adapter.class_map[name] for name in labels if name in adapter.class_map)
+        problems += _overflows(adapter, frame.ground_truth, [s.native_id for s in truth.instances])
+    except InputError as error:
+        code = "ground-truth" if frame.ground_truth.exists() else "no-ground-truth"
+        if error.problem.file != str(frame.image) or not problems:  # the photo's own fault is told once
+            problems.append(replace(error.problem, code=code))
+    return Finding(classes, tuple(problems))
+
+
+def _overflows(adapter: DatasetAdapter, path: Path, values: list[int]) -> Iterator[Problem]:
+    if adapter.coding is None:
+        return
+    for label in adapter.coding.full_labels(values):
+        name = adapter.labels.by_id[label].name
+        yield remark(
+            "instance-overflow", path, found=f"number {adapter.coding.base - 1} of {name}, the last that fits",
+            expected="fewer objects: one more is counted to the next label, as the ROB 2018 devkit's converter does",
+            fix="Look for objects of the wrong class in this file; convert again from the original coding.",
+        )  # fmt: skip
+
+
+def _errors(problems: list[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.severity == Severity.ERROR]

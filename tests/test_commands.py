@@ -130,7 +130,7 @@ def test_datasets_names_every_broken_file_and_goes_on(damaged: Path) -> None:
 def test_refusals_name_the_file_what_was_found_expected_and_the_fix(here: Path, tmp_path: Path) -> None:
     assert "nowhere: found no such folder" in refusal("datasets", "--data-root", tmp_path / "nowhere")
     assert "found none of the data sets" in refusal("train", "--data-root", tmp_path, "--out", tmp_path / "run")
-    assert "found no such folder, expected the KITTI data set" in refusal(
+    assert "found no such folder, expected the folder of the KITTI data set" in refusal(
         "predict", "--dataset", "kitti", "--data-root", tmp_path
     )
     assert "expected one of train, val, trainval: ADE20K has no other split" in refusal(
@@ -183,7 +183,7 @@ def test_missing_predictions_are_counted(world: Path, tmp_path: Path) -> None:
     assert "1 of 2 images" in refusal("evaluate", *options)
     assert "1 of 2 images" in refusal("package", *options, "--out", tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
-    assert "1 images without predictions" in run("evaluate", *options, "--allow-missing", "--workers", "1")
+    assert "1 of them without predictions" in run("evaluate", *options, "--allow-missing", "--workers", "1")
 
 
 def test_a_missing_part_of_the_official_frames_must_be_allowed(damaged: Path, tmp_path: Path) -> None:

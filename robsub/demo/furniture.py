@@ -38,10 +38,10 @@ def bed(pen: Pen, rng: np.random.Generator) -> None:
 def chair(pen: Pen, rng: np.random.Generator) -> None:
     """A chair from its side: back rest, seat, two legs."""
     wood = pick(rng, ((190, 110, 50), (202, 134, 66)))
-    pen.polygon((0.02, 0.0), (0.24, 0.0), (0.3, 0.56), (0.08, 0.56), colour=wood, shade=0.3)
-    pen.rectangle(0.08, 0.5, 0.96, 0.64, vary(rng, (170, 52, 46)))
-    pen.polygon((0.08, 0.64), (0.28, 0.64), (0.2, 1.0), (0.02, 1.0), colour=dim(wood, 0.8))
-    pen.polygon((0.76, 0.64), (0.94, 0.64), (1.0, 1.0), (0.82, 1.0), colour=dim(wood, 0.8))
+    pen.polygon((0.0, 0.0), (0.28, 0.0), (0.34, 0.56), (0.06, 0.56), colour=wood, shade=0.3)
+    pen.polygon((0.06, 0.6), (0.34, 0.6), (0.27, 1.0), (0.0, 1.0), colour=dim(wood, 0.8))
+    pen.polygon((0.7, 0.6), (0.96, 0.6), (1.0, 1.0), (0.74, 1.0), colour=dim(wood, 0.8))
+    pen.rectangle(0.06, 0.46, 0.98, 0.68, vary(rng, (170, 52, 46)))
 
 
 def sofa(pen: Pen, rng: np.random.Generator) -> None:

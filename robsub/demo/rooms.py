@@ -33,7 +33,7 @@ class Piece:
 
 PIECES: dict[str, Piece] = {
     "bed": Piece(furniture.bed, (0.6, 0.32)),
-    "chair": Piece(furniture.chair, (0.26, 0.36)),
+    "chair": Piece(furniture.chair, (0.31, 0.38)),
     "sofa": Piece(furniture.sofa, (0.56, 0.3)),
     "table": Piece(furniture.table, (0.46, 0.27)),
     "door": Piece(furniture.door, (0.28, 0.56), at_wall=True),

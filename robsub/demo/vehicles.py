@@ -20,7 +20,7 @@ PLATE: Colour = (225, 225, 215)
 CAR_PAINTS: tuple[Colour, ...] = (
     (178, 34, 38), (34, 72, 150), (205, 208, 212), (62, 64, 70), (232, 232, 228), (36, 110, 84), (190, 150, 70),
 )  # fmt: skip
-CARGO_PAINTS: tuple[Colour, ...] = ((226, 226, 220), (214, 196, 150), (120, 150, 190), (170, 176, 170))
+CARGO_PAINTS: tuple[Colour, ...] = ((86, 150, 170), (70, 150, 140), (110, 170, 196))
 CAB_PAINTS: tuple[Colour, ...] = ((196, 60, 40), (40, 90, 170), (230, 160, 40))
 BUS_PAINTS: tuple[Colour, ...] = ((238, 188, 34), (228, 168, 40), (232, 142, 30))
 TRAIN_PAINTS: tuple[Colour, ...] = ((206, 36, 44), (196, 30, 60), (186, 44, 36))
@@ -73,7 +73,7 @@ def truck_side(pen: Pen, rng: np.random.Generator) -> None:
     pen.rectangle(0.0, 0.0, 0.68, 0.76, cargo, shade=0.3)
     for x in np.arange(0.1, 0.66, 0.14):
         pen.rectangle(float(x), 0.04, float(x) + 0.02, 0.72, dim(cargo, 0.85))
-    pen.rectangle(0.05, 0.28, 0.62, 0.46, vary(rng, dim(cab, 0.95)))
+    pen.rectangle(0.05, 0.28, 0.62, 0.46, (236, 236, 230))
     pen.polygon((0.72, 0.18), (0.92, 0.18), (0.99, 0.5), (0.99, 0.84), (0.72, 0.84), colour=cab, shade=0.4)
     pen.polygon((0.79, 0.24), (0.91, 0.24), (0.97, 0.48), (0.79, 0.48), colour=GLASS, part="window")
     pen.rectangle(0.93, 0.62, 1.0, 0.7, HEADLIGHT, part="headlight")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +25,6 @@ def test_real_kitti_has_5_photos_with_80_instances(shared: Path) -> None:
     assert len(adapter.frames("train")) == 4
 
 
-def test_real_ade20k_masks_are_the_visible_pixels_of_whole_mapped_objects(shared: Path) -> None:
-    adapter = get_adapter("ade20k", shared / "realdata")
-    frames = adapter.frames("train")
-    assert len(frames) == 3
-    found = 0
-    for frame in frames:
-        seg = np.asarray(Image.open(frame.image.with_name(f"{frame.name}_seg.png"))).astype(int)
-        classes = seg[..., 0] // 10 * 256 + seg[..., 1]
-        truth = adapter.ground_truth(frame)
-        found += len(truth.instances)
-        for segment in truth.instances:
-            assert (classes[rle.decode(segment.rle)] == segment.label.id).all()
-    objects = [o for f in frames for o in json.loads(f.ground_truth.read_text("latin-1"))["annotation"]["object"]]  # type: ignore[union-attr]
-    mapped = [o for o in objects if o["name_ndx"] in adapter.labels.by_id and o["parts"]["part_level"] == 0]
-    assert found == len(mapped) == 43
-
-
 @pytest.mark.parametrize(("name", "split", "count", "divisor"), FIXTURES)
 def test_segments_are_the_regions_of_the_native_map(
     shared: Path, name: str, split: str, count: int, divisor: int
@@ -60,17 +42,3 @@ def test_segments_are_the_regions_of_the_native_map(
         evaluated = {label.id for label in adapter.labels.evaluated}
         numbered = {int(v) for v in np.unique(ids) if v // divisor in evaluated and v % divisor}
         assert numbered <= {segment.native_id for segment in segments}
-
-
-def test_cityscapes_distances_are_medians_of_the_valid_disparities(shared: Path) -> None:
-    adapter = get_adapter("cityscapes", shared / "fixtures" / "cityscapes" / "dataset")
-    for frame in adapter.frames("val"):
-        stem = f"val/{frame.image.parent.name}/{frame.name}"
-        disparity = np.asarray(Image.open(adapter.root / "disparity" / f"{stem}_disparity.png")).astype(float)
-        camera = json.loads((adapter.root / "camera" / f"{stem}_camera.json").read_text())
-        for segment in adapter.ground_truth(frame).segments:
-            values = disparity[rle.decode(segment.rle)]
-            valid = values[values > 0]
-            assert segment.stereo_density == len(valid) / len(values)
-            depths = camera["extrinsic"]["baseline"] * camera["intrinsic"]["fx"] / ((valid - 1) / 256)
-            assert segment.distance_m == pytest.approx(np.median(depths) if len(valid) else -1, rel=1e-12)

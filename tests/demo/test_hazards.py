@@ -35,9 +35,8 @@ def test_exposure_and_blur_do_what_they_are_called(scene: Scene) -> None:
         for hazard in ("overexposure", "underexposure", "blur")
     )
     assert under.photo.mean() < 0.5 * scene.photo.mean() < scene.photo.mean() < over.photo.mean()
-    assert (
-        np.abs(np.diff(blur.photo.astype(int), axis=1)).mean() < np.abs(np.diff(scene.photo.astype(int), axis=1)).mean()
-    )
+    edges = [np.abs(np.diff(s.photo.astype(int), axis=1)).mean() for s in (blur, scene)]
+    assert edges[0] < 0.7 * edges[1]
 
 
 def test_distortion_bends_photo_and_labels_alike(scene: Scene) -> None:

@@ -11,13 +11,13 @@ from PIL import Image
 
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
-from dataset_adapters.registry import ADAPTERS, get_adapter
+from dataset_adapters.registry import BENCHMARKS, get_adapter
 from robsub.model.id_map import IGNORE
 from robsub.training.draws import Draws
 from robsub.training.joint_dataset import JointDataset, Sample, load_sample
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", [*BENCHMARKS, "ade20k"])
 def test_every_object_has_its_box_its_class_and_its_pixels(name: str, world: Path) -> None:
     adapter = get_adapter(name, world)
     for frame in adapter.frames("train"):
