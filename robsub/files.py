@@ -7,19 +7,20 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dataset_adapters.problems import InputError
 
-FIXES = {
-    errno.ENOSPC: "Free some space and run the same command again; what was finished is kept.",
-    errno.EDQUOT: "Free some of your quota and run the same command again; what was finished is kept.",
-    errno.EACCES: "Change the permissions, or choose another place with the command's options.",
-    errno.EROFS: "This file system is read-only; choose another place with the command's options.",
-    errno.ENOENT: "Check the path for a typing error.",
+ADVICE = {
+    errno.ENOSPC: ("room for it", "Free some space and run the same command again; what was finished is kept."),
+    errno.EDQUOT: ("room for it", "Free some of your quota and run the same command again; what was finished is kept."),
+    errno.EACCES: ("permission", "Change the permissions, or choose another place with the command's options."),
+    errno.EROFS: ("a disk that can be written", "Choose another place with the command's options."),
+    errno.ENOENT: ("a file of that name", "Check the path for a typing error."),
 }
+"""What was expected instead of an operating-system error, and what to do about it."""
 
 
 @contextmanager
@@ -27,16 +28,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; what was written there takes the final name only if all went well.
 
     The temporary name is always the same, so that a killed command's rest is overwritten by the next one.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise explain(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a second failure must not hide the first
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -72,10 +79,8 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def explain(error: OSError) -> InputError:
-    """An operating-system error as the paragraph that a user reads."""
-    return InputError(
-        error.filename or "a file", found=(error.strerror or str(error)).lower(),
-        expected="a file that can be read or written",
-        fix=FIXES.get(error.errno or 0, "Check the disk and the path, then run the same command again."),
-    )  # fmt: skip
+def explain(error: OSError, path: Path | None = None) -> InputError:
+    """An operating-system error as the paragraph that a user reads; ``path`` is at fault if it does not say."""
+    expected, fix = ADVICE.get(error.errno or 0, ("a file that can be used", "Check the disk and the path."))
+    file = path or error.filename or "a file"
+    return InputError(file, found=(error.strerror or str(error)).lower(), expected=expected, fix=fix)

@@ -33,17 +33,19 @@ class Package:
 
     def text(self) -> str:
         """A paragraph for the terminal."""
-        lines = [self.report.text(), f"{self.path}: {'already there, ' if self.reused else ''}{self._contents()}"]
-        if missing := self.manifest["images_expected"] - self.manifest["images"]:
-            lines.append(
-                f"{missing} of {self.manifest['images_expected']} images are missing: a server will reject it."
-            )
+        contents, images, expected = (self.manifest[key] for key in ("contents", "images", "images_expected"))
+        lines = [
+            self.report.text(),
+            f"{self.path}{' was already there' if self.reused else ''}: {images} images, "
+            f"{contents['predictions']} objects, {contents['files']} files, {contents['bytes'] / 1e6:.1f} MB",
+        ]
+        if contents["empty_masks"]:
+            lines.append(f"Left out: {contents['empty_masks']} objects without a pixel.")
+        for label, count in contents["not_evaluated"].items():
+            lines.append(f"Left out: {count} objects of {label!r}, which the benchmark does not score.")
+        if images < expected:
+            lines.append(f"{expected - images} of {expected} images are missing: a server will reject it.")
         return "\n".join(lines)
-
-    def _contents(self) -> str:
-        megabytes = self.path.stat().st_size / 1e6
-        counts = ", ".join(f"{n} {name}" for name, n in self.manifest["contents"].items() if isinstance(n, int))
-        return f"{self.manifest['images']} images, {counts}, {megabytes:.1f} MB"
 
 
 def package(

@@ -44,9 +44,9 @@ def draw_predictions(
         pixels[mask] = (1 - OPACITY) * pixels[mask] + OPACITY * colour
         pixels[outline(mask)] = colour
     picture = Image.fromarray(pixels.astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
-    for prediction in shown:
-        _caption(draw, prediction, scale)
+    captions = Captions(ImageDraw.Draw(picture), scale)
+    for prediction in reversed(shown):
+        captions.write(prediction)
     return picture
 
 
@@ -77,10 +77,27 @@ def sheet(rows: Sequence[Sequence[Image.Image]], height: int) -> Image.Image:
     return canvas
 
 
-def _caption(draw: ImageDraw.ImageDraw, prediction: Prediction, scale: int) -> None:
-    """The name and score on a dark plate at the box's upper left corner."""
-    font = ImageFont.load_default(size=4 * scale + 5)
-    place = (prediction.box[0] * scale + 2, max(0.0, prediction.box[1] * scale - 4 * scale - 7))
-    text = f"{prediction.label} {prediction.score:.2f}"
-    draw.rectangle(draw.textbbox(place, text, font=font), fill=(20, 20, 20))
-    draw.text(place, text, font=font, fill=COLOURS[prediction.label])
+class Captions:
+    """Names and scores on dark plates at the boxes' upper left corners; one that would cover another is left out."""
+
+    def __init__(self, draw: ImageDraw.ImageDraw, scale: int) -> None:
+        self.draw = draw
+        self.scale = scale
+        self.height = 4 * scale + 5
+        self.font = ImageFont.load_default(size=self.height)
+        self._plates: list[tuple[float, float, float, float]] = []
+
+    def write(self, prediction: Prediction) -> None:
+        """Caption one object."""
+        place = (prediction.box[0] * self.scale + 2, max(0.0, prediction.box[1] * self.scale - self.height - 2))
+        text = f"{prediction.label} {prediction.score:.2f}"
+        plate = self.draw.textbbox(place, text, font=self.font)
+        if any(_overlap(plate, other) for other in self._plates):
+            return
+        self._plates.append(plate)
+        self.draw.rectangle(plate, fill=(20, 20, 20))
+        self.draw.text(place, text, font=self.font, fill=COLOURS[prediction.label])
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

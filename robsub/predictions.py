@@ -25,7 +25,7 @@ from typing import Any, Protocol, Self
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
-from robsub.files import file_digest, read_json, write_json
+from robsub.files import explain, file_digest, read_json, write_json
 
 MANIFEST = "manifest.json"
 IMAGE_NAME = re.compile(rb'"image"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -152,13 +152,21 @@ class PredictionWriter:
         self.done = set(_index(path))
         """The frames that are already there."""
         _cut_unfinished(path / f"{shard}.jsonl")
-        self._file = (path / f"{shard}.jsonl").open("ab")
+        self._file = (path / f"{shard}.jsonl").open("ab", buffering=0)  # a line is on its way when add returns
 
     def add(self, frame: str, size: tuple[int, int], predictions: Iterable[Prediction]) -> None:
-        """Write one image's line; ``size`` is (height, width)."""
+        """Write one image's line; ``size`` is (height, width).
+
+        Raises:
+            InputError: the disk is full.
+        """
         record = {"image": frame, "size": list(size), "instances": [_to_json(p) for p in predictions]}
-        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._file.flush()
+        line = memoryview(json.dumps(record, allow_nan=False).encode() + b"\n")
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            raise explain(error, self.path) from error
 
     def __enter__(self) -> Self:
         return self

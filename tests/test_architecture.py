@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stores import write_ground_truth_store
+
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("dataset_adapters", "evaluators", "robsub", "cli")
 HEAVY = ("torch", "torchvision", "pandas", "matplotlib")
@@ -50,3 +52,18 @@ def modules_loaded(*arguments: str, folder: Path) -> set[str]:
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in ("train", "predict", "table"))])
 def test_help_is_quick(arguments: list[str], tmp_path: Path) -> None:
     assert not modules_loaded(*arguments, folder=tmp_path) & set(HEAVY)
+
+
+def test_package_verify_and_evaluate_never_wait_for_torch(world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    data = ("--benchmark", "kitti", "--split", "val", "--data-root", str(world))
+    archive = str(tmp_path / "a.zip")
+    for arguments in (
+        ("package", *data, "--predictions", str(store), "--out", archive),
+        ("verify", *data, archive),
+        ("evaluate", *data, "--predictions", str(store), "--workers", "1", "--json", str(tmp_path / "r.json")),
+    ):
+        loaded = modules_loaded(*arguments, folder=tmp_path)
+        assert {"click", "pycocotools"} <= loaded
+        assert not loaded & set(HEAVY), arguments
+    assert (tmp_path / "r.json").is_file()

@@ -64,7 +64,7 @@ def test_the_four_bare_commands_work_in_a_folder_with_data_sets(here: Path) -> N
     assert "0 of them new" in run("predict", "--benchmark", "kitti")
     run("predict", "--dataset", "cityscapes")
     assert "No error found" in run("package", "--benchmark", "cityscapes")
-    assert "already there" in run("package", "--dataset", "cityscapes")
+    assert "was already there" in run("package", "--dataset", "cityscapes")
     for name in BENCHMARKS:
         run("predict", "--dataset", name, "--split", "val")
     printed = run("evaluate", "--json", "results/", "--workers", "1")
@@ -124,7 +124,7 @@ def test_datasets_names_every_broken_file_and_goes_on(damaged: Path) -> None:
     assert result.exit_code == 1
     assert "image_2/000003_10.png: found a file that does not open as an image" in result.output
     assert "instance/000005_10.png: found 40 x 30 pixels" in result.output
-    assert "ade20k: images found" in result.output
+    assert "ade20k 2021: images found" in result.output
 
 
 def test_refusals_name_the_file_what_was_found_expected_and_the_fix(here: Path, tmp_path: Path) -> None:

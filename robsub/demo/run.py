@@ -83,7 +83,7 @@ def _package(out: Path, name: str, overwrite: bool) -> None:
     archive = out / archive_path(name, "test")
     store = open_store(out / store_path(name, "test"), name)
     written = package(get_adapter(name, out / "datasets"), "test", store, archive, overwrite=overwrite)
-    click.echo(written.text().splitlines()[-1])
+    click.echo(written.text().splitlines()[-1])  # the archive; its checks are told if one fails
     if not written.report.ok:
         raise InputError(
             archive, found="errors:\n" + written.report.text(), expected="a submission that passes verification",

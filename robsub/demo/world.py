@@ -69,7 +69,7 @@ def make_world(root: Path, *, seed: int = 0, scale: WorldScale | None = None, pr
             for name in missing:
                 _make(root / name, WRITERS[name], seed, counts[name], bar.update)
     except OSError as error:
-        raise explain(error) from error
+        raise explain(error, root) from error
 
 
 def _make(folder: Path, write: Writer, seed: int, counts: tuple[int, ...], tick: Callable[[], object]) -> None:

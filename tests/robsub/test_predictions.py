@@ -100,3 +100,16 @@ def test_a_damaged_line_is_named(tmp_path: Path, old: bytes, new: bytes) -> None
     shard.write_bytes(shard.read_bytes().replace(old, new))
     with pytest.raises(InputError, match=r"rank-00000\.jsonl:1"):
         PredictionStore(tmp_path).predictions("a", SIZE)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_a_full_disk_is_told_and_the_finished_lines_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, "a")
+    with (
+        PredictionWriter(tmp_path, "rank-00001", MANIFEST) as writer,
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        monkeypatch.setattr(writer, "_file", full)
+        with pytest.raises(InputError, match="found no space left on device, expected room for it"):
+            writer.add("b", SIZE, [prediction()])
+    assert set(PredictionStore(tmp_path).frames()) == {"a"}

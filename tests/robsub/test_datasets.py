@@ -1,0 +1,102 @@
+"""The datasets verb: everything that is wrong, in one pass, each with its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset_adapters.labels import JOINT_CLASSES
+from dataset_adapters.problems import InputError
+from robsub.datasets import Inventory, labels_table, take_inventory
+from tests.dataset_adapters.layouts import PLAIN, cityscapes_frame, kitti_frame, painted, photo, scannet_frame
+
+
+def kitti_of(root: Path, workers: int = 1) -> Inventory:
+    return next(inventory for inventory in take_inventory(root, workers) if inventory.name == "kitti")
+
+
+def codes(inventory: Inventory) -> dict[str, list[str]]:
+    """code -> the files that have it, without the counts of a split that is not whole."""
+    found: dict[str, list[str]] = {}
+    for problem in inventory.problems:
+        assert all((problem.file, problem.found, problem.expected, problem.fix))
+        if problem.code != "frame-count":
+            found.setdefault(problem.code, []).append(Path(problem.file).name)
+    return found
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """KITTI with one fault a frame; frames 0 and 9 to 29 are whole."""
+    for number in range(30):
+        kitti_frame(tmp_path, painted({26 * 256 + 1: (0, 0), 24 * 256 + 1: (3, 3)}), number)
+    kitti_frame(tmp_path, np.zeros((6, 8), dtype=np.uint8), 1)
+    kitti_frame(tmp_path, painted({99 * 256: (0, 0)}), 2)
+    folder = tmp_path / "kitti/training"
+    photo(folder / "image_2/000003_10.png", (7, 8))
+    (folder / "instance/000004_10.png").unlink()
+    (folder / "image_2/000005_10.png").unlink()
+    (folder / "image_2/000006_10.png").rename(folder / "image_2/000006_10.PNG")
+    (folder / "image_2/000007_10.png").write_bytes((folder / "image_2/000007_10.png").read_bytes()[:-20])
+    kitti_frame(tmp_path, painted({26 * 256 + 255: (0, 0), 27 * 256: (3, 3)}), 8)
+    return tmp_path
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_problem_is_told_in_one_pass(broken: Path, workers: int) -> None:
+    inventory = kitti_of(broken, workers)
+    assert {code: sorted(files) for code, files in codes(inventory).items()} == {
+        "ground-truth": ["000001_10.png", "000002_10.png", "000003_10.png"],
+        "no-ground-truth": ["000004_10.png"],
+        "no-photo": ["000005_10.png", "000006_10.png"],
+        "file-case": ["000006_10.PNG"] * 2,
+        "photo": ["000007_10.png"],
+        "instance-overflow": ["000008_10.png"],
+    }
+    assert not inventory.ok
+    assert (inventory.found["train"] + inventory.found["val"], inventory.found["test"]) == (28, 0)
+    assert sum(inventory.instances["person"].values()) == 23
+    assert inventory.to_json()["splits"]["train"]["expected"] == 160
+
+
+def test_a_data_set_that_is_only_not_whole_is_no_error(shared: Path) -> None:
+    inventory = kitti_of(shared / "realdata")
+    assert inventory.ok
+    assert sum(sum(counts.values()) for counts in inventory.instances.values()) == 80
+    assert {problem.code for problem in inventory.problems} == {"frame-count"}
+
+
+def test_a_scene_of_two_splits_is_a_duplicate(tmp_path: Path) -> None:
+    scannet_frame(tmp_path, painted({5001: (0, 0)}))
+    for split in ("train", "val"):
+        (tmp_path / f"scannet/scannetv2_{split}.txt").write_text("scene0011_00\n")
+    (inventory,) = (i for i in take_inventory(tmp_path, 1) if i.name == "scannet")
+    assert codes(inventory) == {"duplicate-name": ["000000.jpg"]}
+
+
+def test_a_data_set_elsewhere_is_one_error_and_the_others_go_on(tmp_path: Path) -> None:
+    cityscapes_frame(tmp_path / "cityscapes/too_deep", PLAIN)
+    (tmp_path / "wilddash").symlink_to(tmp_path / "wilddash")
+    (tmp_path / "scannet/scannet_frames_25k").mkdir(parents=True)
+    (tmp_path / "scannet/scannet_frames_25k/scene0000_00").symlink_to("scene0000_00")
+    kitti_frame(tmp_path, PLAIN)
+    found = {inventory.name: inventory for inventory in take_inventory(tmp_path, 1)}
+    assert "too_deep/cityscapes" in found["cityscapes"].problems[0].found
+    assert "circle" in found["wilddash"].problems[0].found
+    assert not found["scannet"].ok and found["kitti"].ok
+    assert not found["ade20k"].here and not found["ade20k"].problems
+
+
+def test_the_labels_table_names_every_class_and_counts_training_objects(shared: Path) -> None:
+    lines = labels_table(take_inventory(shared / "realdata", 1)).splitlines()
+    assert [line.split("  ")[0] for line in lines[1:]] == list(JOINT_CLASSES)
+    assert lines[0].split() == ["class", "cityscapes", "kitti", "wilddash", "scannet", "ade20k", "coco"]
+    car = next(line for line in lines if line.startswith("car"))
+    assert car.split("  ", 1)[1].split() == ["26", "26:", "33", "26", "-", "401+2928:", "23", "3"]
+
+
+def test_a_missing_root_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--data-root"):
+        take_inventory(tmp_path / "nowhere")
