@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dataset_adapters.annotations.cache import default_cache_folder
 from dataset_adapters.base import DatasetAdapter
-from dataset_adapters.cache import default_cache_folder
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from dataset_adapters import rle
 from dataset_adapters.ade20k_classes import ADE_CLASSES
+from dataset_adapters.annotations.instance_map import annotation_of, check_size
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.images import open_image, read_channels
-from dataset_adapters.instance_map import annotation_of, check_size
 from dataset_adapters.labels import Label, LabelTable
 from dataset_adapters.problems import InputError
 

@@ -10,15 +10,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import ClassVar, Literal, Self, get_args
 
-from dataset_adapters.cache import CacheEntry, is_settled, sources_stamp
-from dataset_adapters.coding import InstanceCoding
+from dataset_adapters.annotations.cache import CacheEntry, is_settled, sources_stamp
+from dataset_adapters.annotations.coding import InstanceCoding
+from dataset_adapters.annotations.instance_map import annotation_of
 from dataset_adapters.folders import existing, misplaced
 from dataset_adapters.ground_truth import GroundTruth
-from dataset_adapters.instance_map import annotation_of
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError, Problem, Severity
-from dataset_adapters.submission import SubmissionLayout
+from dataset_adapters.submission.layout import SubmissionLayout
 
 Split = Literal["train", "val", "trainval", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)

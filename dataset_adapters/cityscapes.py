@@ -1,7 +1,7 @@
 """Cityscapes: ``<root>/<type>/<split>/<city>/<city>_<seq>_<frame>_<type>.png``, 2048 x 1024.
 
 Sources: cityscapesScripts README (layout, disparity), ``preparation/json2instanceImg.py`` (instance maps),
-``evaluation/`` (submission). Distances: ``dataset_adapters.distances``. Outlines: ``dataset_adapters.polygons``.
+``evaluation/`` (submission). Distances: ``annotations.distances``. Outlines: ``annotations.polygons``.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from dataset_adapters.annotations.coding import InstanceCoding
+from dataset_adapters.annotations.distances import DepthMap, read_camera
+from dataset_adapters.annotations.instance_map import annotation_of, check_size, read_instance_map, segments_of
+from dataset_adapters.annotations.polygons import draw_instance_ids
 from dataset_adapters.base import DatasetAdapter, Frame, Split, remark
-from dataset_adapters.coding import InstanceCoding
-from dataset_adapters.distances import DepthMap, read_camera
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.images import read_id_map
-from dataset_adapters.instance_map import annotation_of, check_size, read_instance_map, segments_of
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
-from dataset_adapters.polygons import draw_instance_ids
 from dataset_adapters.problems import InputError, Problem
 from dataset_adapters.rle import box, decode
-from dataset_adapters.submission import SubmissionLayout
+from dataset_adapters.submission.layout import SubmissionLayout
 
 PHOTO = re.compile(r"(?P<frame>[^_]+_\d{6}_\d{6})_leftImg8bit\.png")
 CODING = InstanceCoding(base=1000, first=0, bare_labels=True)

@@ -16,9 +16,9 @@ from typing import Any, cast
 from pycocotools import mask as coco_masks
 
 from dataset_adapters import rle
+from dataset_adapters.annotations.instance_map import annotation_of, check_size, known_label
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.ground_truth import GroundTruth, Segment
-from dataset_adapters.instance_map import annotation_of, check_size, known_label
 from dataset_adapters.labels import Label, LabelTable
 from dataset_adapters.problems import InputError
 

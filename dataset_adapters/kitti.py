@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from dataset_adapters.annotations.coding import InstanceCoding
+from dataset_adapters.annotations.instance_map import read_instance_map
 from dataset_adapters.base import DatasetAdapter, Frame, Split, every_fifth
-from dataset_adapters.coding import InstanceCoding
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth
-from dataset_adapters.instance_map import read_instance_map
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
-from dataset_adapters.submission import PRED_LIST
+from dataset_adapters.submission.layout import PRED_LIST
 
 CODING = InstanceCoding(base=256, first=1)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataset_adapters.distances import DistanceFormula
+from dataset_adapters.annotations.distances import DistanceFormula
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Options:
     """What a user may choose; each adapter takes what concerns it.
 
     Attributes:
-        cache: folder that keeps ground truth as RLE (``dataset_adapters.cache``); None reads the files every time.
+        cache: folder that keeps ground truth as RLE (``annotations.cache``); None reads the files every time.
         profiles: data set -> the profile of it that is forced instead of recognised: ``scannet`` has ``v2`` and
             ``rob2018``, ``wilddash`` has ``v1`` and ``v2``, ``ade20k`` has ``2021``, ``2016`` and ``places``.
         frame_sets: WildDash's table of negatives and hazards; None looks for ``frame_sets.csv`` among the data.

@@ -17,15 +17,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from dataset_adapters.annotations.coding import InstanceCoding
+from dataset_adapters.annotations.instance_map import read_instance_map
 from dataset_adapters.base import DatasetAdapter, Frame, Split
-from dataset_adapters.coding import InstanceCoding
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.images import read_id_map
-from dataset_adapters.instance_map import read_instance_map
 from dataset_adapters.labels import INDOOR_CLASSES, INDOOR_THINGS, Label, LabelTable
 from dataset_adapters.problems import InputError
-from dataset_adapters.submission import PRED_LIST, SubmissionLayout
+from dataset_adapters.submission.layout import PRED_LIST, SubmissionLayout
 
 NYU40_NAMES = {
     0: "unlabeled", 1: "wall", 2: "floor", 13: "blinds", 15: "shelves", 17: "dresser", 18: "pillow", 19: "mirror",

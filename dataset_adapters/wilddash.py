@@ -2,7 +2,7 @@
 
 Sources: the ROB 2018 devkit ``benchmark_wilddash.py`` (v1); wilddash_scripts ``pano2sem.py`` and the RVC devkit's
 ``wilddash-config.json`` and ``test_set_pano.sh`` (v2); ``wd2_unified_label_policy.json`` (v2's classes as Cityscapes').
-Which frame is a negative or shows which hazard has no public file: ``dataset_adapters.frame_sets``.
+Which frame is a negative or shows which hazard has no public file: ``dataset_adapters.annotations.frame_sets``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from dataset_adapters.annotations.coding import InstanceCoding
+from dataset_adapters.annotations.frame_sets import FRAME_SETS_FILE, HAZARDS, SEVERITIES, read_frame_sets
+from dataset_adapters.annotations.instance_map import read_instance_map
+from dataset_adapters.annotations.panoptic import PanopticIndex, read_panoptic, read_panoptic_index
 from dataset_adapters.base import DatasetAdapter, Frame, Split, every_fifth
 from dataset_adapters.cityscapes import CODING, decode_instance_id
-from dataset_adapters.coding import InstanceCoding
 from dataset_adapters.folders import existing
-from dataset_adapters.frame_sets import FRAME_SETS_FILE, HAZARDS, SEVERITIES, read_frame_sets
 from dataset_adapters.ground_truth import GroundTruth
-from dataset_adapters.instance_map import read_instance_map
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS, Label, LabelTable
-from dataset_adapters.panoptic import PanopticIndex, read_panoptic, read_panoptic_index
-from dataset_adapters.submission import PRED_LIST
+from dataset_adapters.submission.layout import PRED_LIST
 
 __all__ = ["FRAME_SETS_FILE", "HAZARDS", "SEVERITIES", "WildDash", "WildDash2", "read_frame_sets"]
 

@@ -13,8 +13,8 @@ from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
-from dataset_adapters.submission_checks import VerifyReport
-from dataset_adapters.submission_writer import write_submission
+from dataset_adapters.submission.checks import VerifyReport
+from dataset_adapters.submission.writer import write_submission
 from robsub import __version__
 from robsub.evaluate import missing_frames
 from robsub.files import atomic_path, file_digest, read_json, write_json

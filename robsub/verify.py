@@ -7,8 +7,8 @@ from pathlib import Path
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
-from dataset_adapters.submission import SubmissionLayout
-from dataset_adapters.submission_checks import VerifyReport, verify_submission
+from dataset_adapters.submission.checks import VerifyReport, verify_submission
+from dataset_adapters.submission.layout import SubmissionLayout
 
 
 def verify(adapter: DatasetAdapter, path: Path, split: Split, *, allow_missing: bool = False) -> VerifyReport:

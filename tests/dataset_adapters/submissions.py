@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dataset_adapters.labels import INDOOR_THINGS, Label, LabelTable
-from dataset_adapters.submission import PRED_LIST, SubmissionLayout
+from dataset_adapters.submission.layout import PRED_LIST, SubmissionLayout
 
 CITYSCAPES = SubmissionLayout(
     list_name="{frame}_pred.txt",

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dataset_adapters.annotations.cache import default_cache_folder
+from dataset_adapters.annotations.distances import DistanceFormula
 from dataset_adapters.base import DatasetAdapter, Split
-from dataset_adapters.cache import default_cache_folder
 from dataset_adapters.cityscapes import Cityscapes
-from dataset_adapters.distances import DistanceFormula
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.options import Options
 from dataset_adapters.registry import get_adapter

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from dataset_adapters import rle
+from dataset_adapters.annotations.distances import Camera, DepthMap, DistanceFormula, read_camera
+from dataset_adapters.annotations.polygons import draw_instance_ids
 from dataset_adapters.base import SPLITS
-from dataset_adapters.distances import Camera, DepthMap, DistanceFormula, read_camera
 from dataset_adapters.labels import ROAD_LABELS
 from dataset_adapters.options import Options
-from dataset_adapters.polygons import draw_instance_ids
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from tests.dataset_adapters.layouts import PLAIN, cityscapes_frame, painted, save, write_json

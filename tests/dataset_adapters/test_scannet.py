@@ -14,7 +14,7 @@ from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from dataset_adapters.scannet import ROB18_LABELS, SCANNET_LABELS, VAL_SPACES, recognise_coding
-from dataset_adapters.submission import PRED_LIST
+from dataset_adapters.submission.layout import PRED_LIST
 from tests.dataset_adapters.layouts import painted, photo, scannet_frame
 
 OBJECTS = [(5, 1), (5, 2), (39, 7), (1, 1), (40, 1)]

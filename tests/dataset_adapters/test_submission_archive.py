@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataset_adapters import archive as archive_module
-from dataset_adapters.archive import Archive, open_archive
 from dataset_adapters.problems import InputError
+from dataset_adapters.submission import archive as archive_module
+from dataset_adapters.submission.archive import Archive, open_archive
 
 from .submissions import pack, sound_files, spread
 

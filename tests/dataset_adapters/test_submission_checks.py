@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dataset_adapters import archive
 from dataset_adapters.labels import ROAD_LABELS, LabelTable
 from dataset_adapters.problems import InputError, Severity
-from dataset_adapters.submission import SubmissionLayout
-from dataset_adapters.submission_checks import VerifyReport, verify_submission
-from dataset_adapters.submission_faults import FAULTS, Check
-from dataset_adapters.submission_report import EXAMPLES, Outcome
+from dataset_adapters.submission import archive
+from dataset_adapters.submission.checks import VerifyReport, verify_submission
+from dataset_adapters.submission.faults import FAULTS, Check
+from dataset_adapters.submission.layout import SubmissionLayout
+from dataset_adapters.submission.report import EXAMPLES, Outcome
 
 from .submissions import (
     CITYSCAPES,

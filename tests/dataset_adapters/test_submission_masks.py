@@ -13,8 +13,8 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from dataset_adapters import rle
-from dataset_adapters.mask_png import MaskError, read_mask, to_rle, write_mask
 from dataset_adapters.rle import Rle
+from dataset_adapters.submission.mask_png import MaskError, read_mask, to_rle, write_mask
 
 from .submissions import png, resized
 

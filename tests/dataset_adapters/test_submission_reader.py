@@ -13,7 +13,7 @@ from dataset_adapters import rle
 from dataset_adapters.labels import ROAD_LABELS
 from dataset_adapters.problems import InputError
 from dataset_adapters.scannet import SCANNET_LABELS
-from dataset_adapters.submission_reader import NativeSubmission
+from dataset_adapters.submission.reader import NativeSubmission
 
 from .submissions import (
     CITYSCAPES,

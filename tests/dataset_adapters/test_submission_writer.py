@@ -18,9 +18,9 @@ from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
 from dataset_adapters.problems import InputError
-from dataset_adapters.submission_checks import verify_submission
-from dataset_adapters.submission_reader import NativeSubmission
-from dataset_adapters.submission_writer import _decimal, write_submission
+from dataset_adapters.submission.checks import verify_submission
+from dataset_adapters.submission.reader import NativeSubmission
+from dataset_adapters.submission.writer import _decimal, write_submission
 
 from .submissions import CITYSCAPES, INDOOR_LABELS, KITTI, SCANNET, SIZE, object_mask
 

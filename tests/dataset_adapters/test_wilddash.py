@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dataset_adapters import rle
-from dataset_adapters.frame_sets import HAZARDS, read_frame_sets
+from dataset_adapters.annotations.frame_sets import HAZARDS, read_frame_sets
 from dataset_adapters.joint_space import BACKGROUND, IGNORED, training_role
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError

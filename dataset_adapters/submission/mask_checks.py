@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from dataset_adapters.mask_png import MaskError, PngHeader, decode, read_mask
-from dataset_adapters.submission_faults import Finding
+from dataset_adapters.submission.faults import Finding
+from dataset_adapters.submission.mask_png import MaskError, PngHeader, decode, read_mask
 
 GRAY, PALETTE = 0, 3
 COLOURS = {2: "RGB", 4: "gray with alpha", 6: "RGBA"}

@@ -20,9 +20,9 @@ import numpy as np
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.labels import LabelTable
-from dataset_adapters.mask_png import write_mask
 from dataset_adapters.problems import InputError
-from dataset_adapters.submission import SubmissionLayout
+from dataset_adapters.submission.layout import SubmissionLayout
+from dataset_adapters.submission.mask_png import write_mask
 
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from dataset_adapters.annotations.instance_map import annotation_of, check_size
 from dataset_adapters.base import Frame
 from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.images import read_channels
-from dataset_adapters.instance_map import annotation_of, check_size
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
 from dataset_adapters.rle import area, from_id_map

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_adapters.problems import Problem, Severity
-from dataset_adapters.submission_faults import FAULTS, Check, Finding
+from dataset_adapters.submission.faults import FAULTS, Check, Finding
 
 EXAMPLES = 20
 """Problems of one code that are kept; the rest is counted."""

@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from dataset_adapters.archive import Archive
-from dataset_adapters.submission import SubmissionLayout
-from dataset_adapters.submission_faults import Check, Finding
-from dataset_adapters.submission_report import FaultLog
+from dataset_adapters.submission.archive import Archive
+from dataset_adapters.submission.faults import Check, Finding
+from dataset_adapters.submission.layout import SubmissionLayout
+from dataset_adapters.submission.report import FaultLog
 
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
 

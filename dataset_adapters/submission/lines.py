@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dataset_adapters.submission_faults import Finding
+from dataset_adapters.submission.faults import Finding
 
 SEPARATORS = re.compile(r"[ \t]+")
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

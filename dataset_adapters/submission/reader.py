@@ -11,13 +11,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dataset_adapters import rle
-from dataset_adapters.archive import Archive, open_archive
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.labels import Label, LabelTable
-from dataset_adapters.mask_png import MaskError, read_mask, to_rle
-from dataset_adapters.submission import SubmissionLayout
-from dataset_adapters.submission_faults import Finding, first_error
-from dataset_adapters.submission_lines import ListLine, read_list, resolve_link
+from dataset_adapters.submission.archive import Archive, open_archive
+from dataset_adapters.submission.faults import Finding, first_error
+from dataset_adapters.submission.layout import SubmissionLayout
+from dataset_adapters.submission.lines import ListLine, read_list, resolve_link
+from dataset_adapters.submission.mask_png import MaskError, read_mask, to_rle
 
 
 class NativeSubmission:

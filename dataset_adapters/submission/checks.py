@@ -1,6 +1,6 @@
 """Verification of a native submission: everything that is wrong with it, in one pass and in place.
 
-Each kind of fault is a row of ``submission_faults.FAULTS``; a check finds it and hands a ``Finding`` to the log. A
+Each kind of fault is a row of ``faults.FAULTS``; a check finds it and hands a ``Finding`` to the log. A
 fault is told once: what only follows from it is not.
 """
 
@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from dataset_adapters.archive import Archive, open_archive
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
-from dataset_adapters.submission import SubmissionLayout
-from dataset_adapters.submission_faults import Check, Finding
-from dataset_adapters.submission_lines import ListLine, read_list, resolve_link
-from dataset_adapters.submission_list_checks import ListFiles, check_lists, check_members, is_system_file
-from dataset_adapters.submission_mask_checks import inspect_mask
-from dataset_adapters.submission_report import FaultLog, VerifyReport, make_report
+from dataset_adapters.submission.archive import Archive, open_archive
+from dataset_adapters.submission.faults import Check, Finding
+from dataset_adapters.submission.layout import SubmissionLayout
+from dataset_adapters.submission.lines import ListLine, read_list, resolve_link
+from dataset_adapters.submission.list_checks import ListFiles, check_lists, check_members, is_system_file
+from dataset_adapters.submission.mask_checks import inspect_mask
+from dataset_adapters.submission.report import FaultLog, VerifyReport, make_report
 
 __all__ = ["VerifyReport", "verify_submission"]
 

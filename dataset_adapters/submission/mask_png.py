@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dataset_adapters.rle import Rle, from_runs
-from dataset_adapters.submission_faults import Finding
+from dataset_adapters.submission.faults import Finding
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"

@@ -1,0 +1,1 @@
+"""Reading ground truth: instance maps and their codings, polygons, panoptic files, distances, frame sets, the cache."""
