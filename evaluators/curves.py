@@ -61,7 +61,7 @@ def precision_recall(
 
 
 def _trapezoid(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:
-    """The official code calls this step-wise, but weighs each precision with half the distance of its neighbours' recalls.
+    """What the official code calls step-wise: each precision weighs half the distance of its neighbours' recalls.
 
     Recall below the lowest score's is never reached and adds nothing.
     """
@@ -82,3 +82,24 @@ def _interpolated(scores: NDArray[np.float64], hits: NDArray[np.bool_], ground_t
         recall=np.append(recall[::-1], 0.0),
         average_precision=under,
     )
+
+
+def areas_under(precision: NDArray[np.float64], recall: NDArray[np.float64], area: Area) -> NDArray[np.float64]:
+    """The areas under many curves at once.
+
+    Args:
+        precision, recall: (B, K) by descending score, so with recall not decreasing; points may repeat.
+        area: how to take it.
+
+    Returns:
+        (B,) the same numbers as ``precision_recall`` gives, up to the rounding of sums.
+    """
+    if area == "interpolated":
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        reached = np.searchsorted(RECALLS, recall.ravel(), side="right").reshape(recall.shape)
+        return np.asarray((np.diff(reached, axis=1, prepend=0) * envelope).sum(axis=1) / RECALLS.size)
+    gained = np.diff(recall, axis=1, prepend=0.0)
+    if area == "trapezoid":
+        before = np.concatenate((np.ones((len(precision), 1)), precision[:, :-1]), axis=1)
+        precision = (before + precision) / 2
+    return np.asarray((gained * precision).sum(axis=1))

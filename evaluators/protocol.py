@@ -1,8 +1,8 @@
 """The rules of each benchmark's instance metric, as data. Every official quirk that moves a number is a field here.
 
 The road benchmarks' and ScanNet's descend from one program, cityscapesScripts
-``evaluation/evalInstanceLevelSemanticLabeling.py``; KITTI's devkit and ScanNet's ``2d_evaluation`` are copies of it that
-read other files. ``docs/quirks.md`` lists what that led to. COCO's is ``pycocotools/cocoeval.py``.
+``evaluation/evalInstanceLevelSemanticLabeling.py``; KITTI's devkit and ScanNet's ``2d_evaluation`` are copies of it
+that read other files. ``docs/quirks.md`` lists what that led to. COCO's is ``pycocotools/cocoeval.py``.
 """
 
 from __future__ import annotations

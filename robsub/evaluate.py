@@ -2,47 +2,67 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-from tqdm import tqdm
+from typing import TypedDict, Unpack
 
 from dataset_adapters.base import DatasetAdapter, Frame, Split
+from dataset_adapters.coco import Coco
+from dataset_adapters.labels import LabelTable
+from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
-from dataset_adapters.registry import get_adapter
-from dataset_adapters.submission_reader import NativeSubmission
-from evaluators.matching import ImageMatches, match_image
-from evaluators.protocol import PROTOCOLS, Protocol
-from evaluators.result import EvaluationResult, summarise
-from robsub import __version__
+from dataset_adapters.registry import BENCHMARKS, get_adapter
+from dataset_adapters.submission.reader import NativeSubmission
+from evaluators.class_names import ClassNames
+from evaluators.matching import ImageMatches
+from evaluators.protocol import COCO, PROTOCOLS, Protocol, corrected
+from evaluators.result import EvaluationResult
+from evaluators.summary import NegativeAp, summarise
+from robsub.coco_results import CocoResults
+from robsub.match_frames import MatchJob, match_all
+from robsub.matches_file import MatchesHead, MatchesWriter, read_matches
 from robsub.places import store_path
 from robsub.predictions import MANIFEST, PredictionSource, open_store
+from robsub.provenance import ground_truth_digest, predictions_digest, versions
 
-NegAP = Literal["hazards", "negative"]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """All that a worker process needs to match a frame."""
-
-    adapter: DatasetAdapter
-    protocol: Protocol
-    source: PredictionSource
-
-    def match(self, frame: Frame) -> ImageMatches:
-        truth = self.adapter.ground_truth(frame)
-        predictions = self.source.predictions(frame.name, truth.size) or []
-        return match_image(self.protocol, self.adapter.labels, truth, predictions)
+NegAP = NegativeAp
 
 
-def open_predictions(path: Path, adapter: DatasetAdapter) -> PredictionSource:
-    """A store, or a native zip or directory of the adapter's benchmark.
+class Choices(TypedDict, total=False):
+    """How to evaluate; all may be left out.
+
+    Attributes:
+        protocol: name of a protocol; the data set's own if not given, COCO's for training data.
+        corrected: the protocol as its authors describe it, instead of the server's program.
+        allow_missing: score frames without predictions as empty instead of refusing.
+        workers: processes; all cores if not given. The result is the same for any number.
+        neg_ap: which reading of the paper's NegAP (docs/quirks.md).
+        resamples: resamples of the images for the 95 % intervals; none if not given.
+        matches: file that keeps every image's matches; a run with the same file goes on from there.
+        part: (k, n) evaluates only the k-th of n parts of the split, counted from 1.
+    """
+
+    protocol: str | None
+    corrected: bool
+    allow_missing: bool
+    workers: int | None
+    neg_ap: NegativeAp
+    resamples: int
+    matches: Path | None
+    part: tuple[int, int] | None
+
+
+def open_predictions(
+    path: Path, adapter: DatasetAdapter, split: Split = "val", annotations: Path | None = None
+) -> PredictionSource:
+    """A store, COCO results, or a native zip or directory of the adapter's benchmark.
+
+    Args:
+        path: where they are; a name ending in ``.json`` is taken for COCO results.
+        adapter, split: what they are predictions of.
+        annotations: for COCO results, the annotation file that their ids refer to, if it is not the data set's.
 
     Raises:
         InputError: nothing is there, or nothing that robsub reads.
@@ -54,10 +74,13 @@ def open_predictions(path: Path, adapter: DatasetAdapter) -> PredictionSource:
             path, found="no such file or folder", expected=f"predictions of {adapter.title}",
             fix=f"Make them with 'robsub predict --dataset {adapter.name}', or name others with --predictions.",
         )  # fmt: skip
+    if path.suffix.lower() == ".json":
+        image_names = adapter.image_names(split) if isinstance(adapter, Coco) and not annotations else {}
+        return CocoResults(path, adapter.frames(split), adapter.labels, image_names, annotations)
     if adapter.submission is None:
         raise InputError(
-            path, found="no prediction store", expected=f"one: {adapter.title} has no native submission layout",
-            fix="Predict with 'robsub predict'.",
+            path, found="neither a prediction store nor a .json file", expected=f"one of the two: {adapter.title} has "
+            "no native submission layout", fix="Predict with 'robsub predict', or give COCO results.",
         )  # fmt: skip
     return NativeSubmission(path, adapter.submission, adapter.labels)
 
@@ -67,78 +90,131 @@ def evaluate_many(
     split: Split,
     data_root: Path,
     predictions: Path | None,
-    *,
-    allow_missing: bool = False,
-    workers: int | None = None,
-    neg_ap: NegAP = "hazards",
+    annotations: Path | None = None,
+    options: Options | None = None,
+    **choices: Unpack[Choices],
 ) -> Iterator[EvaluationResult]:
     """``evaluate`` data sets by name, their predictions at ``predictions`` or else at their default places."""
     for name in datasets:
-        adapter = get_adapter(name, data_root)
-        source = open_predictions(predictions or store_path(name, split), adapter)
-        yield evaluate(adapter, split, source, allow_missing=allow_missing, workers=workers, neg_ap=neg_ap)
+        adapter = get_adapter(name, data_root, options)
+        require_annotated(adapter, split)
+        source = open_predictions(predictions or store_path(name, split), adapter, split, annotations)
+        yield evaluate(adapter, split, source, **choices)
 
 
 def evaluate(
-    adapter: DatasetAdapter,
-    split: Split,
-    source: PredictionSource,
-    *,
-    allow_missing: bool = False,
-    workers: int | None = None,
-    neg_ap: NegAP = "hazards",
+    adapter: DatasetAdapter, split: Split, source: PredictionSource, **choices: Unpack[Choices]
 ) -> EvaluationResult:
-    """Score predictions of a split by its benchmark's own protocol.
+    """Score predictions of a split.
 
     Args:
         adapter: the data set.
         split: an annotated split.
         source: the predictions.
-        allow_missing: score frames without predictions as empty instead of refusing.
-        workers: processes; None takes all cores. The result is the same for any number.
-        neg_ap: which reading of the paper's NegAP (docs/quirks.md).
+        choices: see ``Choices``.
 
     Raises:
         InputError: the split is not there or has no ground truth; predictions are missing or cannot be read.
     """
-    protocol = protocol_of(adapter)
-    frames = adapter.frames(split)
+    protocol = protocol_of(adapter, choices.get("protocol"), fixed=choices.get("corrected", False))
+    everything = require_annotated(adapter, split)
+    frames = part_of(everything, choices.get("part"))
     missing = missing_frames(frames, source)
-    if missing and not allow_missing:
-        raise InputError(
-            f"predictions of {adapter.name} {split}",
-            found=f"none for {len(missing)} of {len(frames)} images, first {missing[0]}",
-            expected="predictions for every image; an image without objects has an empty list",
-            fix="Predict the rest with 'robsub predict', or count them as empty with --allow-missing.",
-        )  # fmt: skip
-    matches = list(_match_all(_Job(adapter, protocol, source), frames, workers))
-    expected = adapter.frames_expected(split)
-    return summarise(
-        protocol,
-        adapter.labels,
-        matches,
-        benchmark=adapter.name,
-        split=split,
-        images_expected=expected,
-        frame_sets=adapter.frame_sets(),
-        provenance={"robsub": __version__, "numpy": np.__version__},
-        notes=_notes(adapter, frames, missing, expected),
-        neg_ap=neg_ap,
-    )
+    if missing and not choices.get("allow_missing"):
+        raise _missing(adapter, split, frames, missing, source)
+    job = MatchJob(adapter, ClassNames.of(adapter), protocol, source)
+    head = _head(job, split, everything)
+    with ExitStack() as stack:
+        path = choices.get("matches")
+        writer = stack.enter_context(MatchesWriter(path, head)) if path else None
+        images = list(match_all(job, frames, choices.get("workers"), writer))
+    notes = [*_unknown_frames(everything, source), *_frame_notes(len(frames), head.images_expected)]
+    return _summarise(head, job.names.labels, protocol, images, notes, choices)
 
 
-def protocol_of(adapter: DatasetAdapter) -> Protocol:
-    """The benchmark's own protocol.
+def merge(paths: Sequence[Path], **choices: Unpack[Choices]) -> EvaluationResult:
+    """The result of several matches files that hold parts of one evaluation; of the choices ``resamples`` and
+    ``neg_ap`` have a meaning.
 
     Raises:
-        InputError: the data set is training data without a protocol.
+        InputError: a file cannot be read, two are of different evaluations, or both hold an image.
     """
-    if adapter.name not in PROTOCOLS:
+    head, images = read_matches(paths[0])
+    digests = {head.predictions}
+    for path in paths[1:]:
+        other, more = read_matches(path)
+        twice = {image.frame for image in images} & {image.frame for image in more}
+        difference = head.difference(other, MatchesHead.COMMON)
+        if difference or twice:
+            raise InputError(
+                path, found=difference or f"{len(twice)} images that another file holds too, first {min(twice)}",
+                expected=f"another part of the evaluation in {paths[0]}", fix="Merge parts made with --part K/N.",
+            )  # fmt: skip
+        digests.add(other.predictions)
+        images += more
+    notes = [f"Merged from {len(paths)} files.", *_frame_notes(len(images), head.images_expected)]
+    head = replace(head, provenance={**head.provenance, "predictions_sha256": " ".join(sorted(digests))})
+    return _summarise(head, head.labels(), head.rule_book(), images, notes, choices)
+
+
+def protocol_of(adapter: DatasetAdapter, name: str | None = None, *, fixed: bool = False) -> Protocol:
+    """The named protocol, or the benchmark's own; COCO's for training data, which has none.
+
+    Args:
+        adapter: the data set.
+        name: name of a protocol.
+        fixed: its corrected form.
+
+    Raises:
+        InputError: no such protocol.
+    """
+    if name is not None and name not in PROTOCOLS:
         raise InputError(
-            adapter.root, found=f"{adapter.title}, a data set without a benchmark of its own",
-            expected=f"one of {', '.join(PROTOCOLS)}", fix="Choose one of these with --dataset.",
+            name, found="an unknown protocol", expected=f"one of {', '.join(PROTOCOLS)}", fix="Choose one of these."
+        )
+    protocol = PROTOCOLS[name] if name else PROTOCOLS.get(adapter.protocol, COCO)
+    return corrected(protocol) if fixed else protocol
+
+
+def require_annotated(adapter: DatasetAdapter, split: Split) -> list[Frame]:
+    """The split's frames, if they have ground truth.
+
+    Raises:
+        InputError: the split is not there, or its ground truth stays on the benchmark's server.
+    """
+    frames = adapter.frames(split)
+    if all(frame.ground_truth is None for frame in frames):
+        check = f"robsub verify --benchmark {adapter.name} --split {split} ARCHIVE"
+        fix = f"Evaluate --split val. For this split, '{check}' checks a submission before the upload."
+        raise InputError(
+            adapter.root, found=f"split {split!r} of {adapter.title}, which has no public ground truth",
+            expected="an annotated split", fix=fix if adapter.name in BENCHMARKS else "Evaluate --split val.",
         )  # fmt: skip
-    return PROTOCOLS[adapter.name]
+    return frames
+
+
+def part_of(frames: Sequence[Frame], part: tuple[int, int] | None) -> list[Frame]:
+    """Every n-th frame from the k-th on, for a part (k, n) with 1 <= k <= n; all without a part."""
+    if part is None:
+        return list(frames)
+    number, count = part
+    if not 1 <= number <= count:
+        raise InputError(
+            f"--part {number}/{count}", found="no such part", expected="K/N with K from 1 to N", fix="Mend the option."
+        )
+    return list(frames[number - 1 :: count])
+
+
+def read_part(text: str) -> tuple[int, int]:
+    """``2/4`` as (2, 4).
+
+    Raises:
+        InputError: it is something else.
+    """
+    numbers = text.split("/")
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        raise InputError(f"--part {text}", found="no part", expected="K/N, such as 2/4", fix="Mend the option.")
+    return int(numbers[0]), int(numbers[1])
 
 
 def missing_frames(frames: Sequence[Frame], source: PredictionSource) -> list[str]:
@@ -147,33 +223,66 @@ def missing_frames(frames: Sequence[Frame], source: PredictionSource) -> list[st
     return [frame.name for frame in frames if frame.name not in there]
 
 
-def _match_all(job: _Job, frames: Sequence[Frame], workers: int | None) -> Iterator[ImageMatches]:
-    count = min(workers or os.cpu_count() or 1, len(frames))
-    bar = {"total": len(frames), "desc": f"evaluate {job.adapter.name}", "unit": "image", "disable": None}
-    if count == 1 or len(frames) < 16:  # starting processes takes longer than that few images
-        yield from tqdm(map(job.match, frames), **bar)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, _start_worker, (job,)) as pool:
-        yield from tqdm(pool.map(_match_one, frames, chunksize=4), **bar)
+def _missing(
+    adapter: DatasetAdapter, split: Split, frames: Sequence[Frame], missing: Sequence[str], source: PredictionSource
+) -> InputError:
+    found = f"none for {len(missing)} of {len(frames)} images, first {missing[0]}"
+    known = {frame.name for frame in frames}
+    if len(missing) == len(frames) and (others := sorted(set(source.frames()) - known)):
+        found += f", but some for {len(others)} unknown images, first {others[0]}"
+    fix = "Predict the rest with 'robsub predict', or count them as empty with --allow-missing."
+    if isinstance(source, CocoResults):
+        fix = f"COCO results cannot tell an image without detections from a missing one. {fix}"
+    return InputError(
+        f"predictions of {adapter.name} {split}", found=found,
+        expected="predictions for every image; an image without objects has an empty list", fix=fix,
+    )  # fmt: skip
 
 
-_job: _Job
+def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
+    truth, predictions = ground_truth_digest(frames), predictions_digest(job.source)
+    digests = {"predictions_sha256": predictions, "ground_truth_list_sha256": truth}
+    return MatchesHead(
+        benchmark=job.adapter.name,
+        split=split,
+        protocol=job.protocol.name,
+        rules=job.protocol.digest(),
+        classes=tuple(label.name for label in job.names.labels.evaluated),
+        images_expected=job.adapter.frames_expected(split),
+        ground_truth=truth,
+        predictions=predictions,
+        frame_sets={name: tuple(sorted(sets)) for name, sets in sorted(job.adapter.frame_sets().items())},
+        provenance={**versions(), **{name: digest for name, digest in digests.items() if digest}},
+    )
 
 
-def _start_worker(job: _Job) -> None:
-    global _job
-    _job = job
+def _summarise(
+    head: MatchesHead,
+    labels: LabelTable,
+    protocol: Protocol,
+    images: Sequence[ImageMatches],
+    notes: Sequence[str],
+    choices: Choices,
+) -> EvaluationResult:
+    return summarise(
+        protocol,
+        labels,
+        images,
+        benchmark=head.benchmark,
+        split=head.split,
+        images_expected=head.images_expected,
+        frame_sets={name: frozenset(sets) for name, sets in head.frame_sets.items()},
+        provenance=head.provenance,
+        notes=notes,
+        neg_ap=choices.get("neg_ap", "hazards"),
+        resamples=choices.get("resamples", 0),
+    )
 
 
-def _match_one(frame: Frame) -> ImageMatches:
-    return _job.match(frame)
+def _frame_notes(found: int, expected: int) -> list[str]:
+    return [] if found == expected else [f"{found} of the split's {expected} images were evaluated."]
 
 
-def _notes(adapter: DatasetAdapter, frames: Sequence[Frame], missing: Sequence[str], expected: int) -> list[str]:
-    notes = []
-    if len(frames) != expected:
-        notes.append(f"{len(frames)} of the split's {expected} images are on this disk.")
-    if missing:
-        notes.append(f"{len(missing)} images without predictions count as empty.")
-    return notes
+def _unknown_frames(frames: Sequence[Frame], source: PredictionSource) -> list[str]:
+    others = sorted(set(source.frames()) - {frame.name for frame in frames})
+    return [f"{len(others)} images with predictions are not of this split, first {others[0]}."] if others else []

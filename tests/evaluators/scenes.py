@@ -62,11 +62,11 @@ def class_aps(
     mode: str = "all",
     labels: LabelTable = ROAD_LABELS,
 ) -> list[float]:
-    """The AP of one class in one image at every overlap."""
+    """The AP of one class in one image at every overlap that the AP averages over."""
     pool = Pool.of(protocol, labels, [matched(protocol, regions, predictions, labels=labels)])
     classes = [label.name for label in labels.evaluated]
     aps: list[float] = pool.average_precisions()[protocol.mode_index(mode), classes.index(name)].tolist()
-    return aps
+    return aps[: len(protocol.overlaps)]
 
 
 class RandomScene:

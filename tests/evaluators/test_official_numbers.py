@@ -16,7 +16,8 @@ from dataset_adapters.registry import get_adapter
 from dataset_adapters.rle import box, encode
 from evaluators.matching import match_image
 from evaluators.protocol import PROTOCOLS
-from evaluators.result import EvaluationResult, summarise
+from evaluators.result import EvaluationResult
+from evaluators.summary import summarise
 
 
 def submitted(adapter: DatasetAdapter, root: Path, frame: str) -> Iterator[Prediction]:
@@ -52,8 +53,8 @@ def test_official_numbers(shared: Path, benchmark: str, split: Split) -> None:
     expected = json.loads((folder / "expected.json").read_text())
     classes = expected.pop("classes")
     result = evaluated(benchmark, split, folder)
-    assert list(result.metrics) == list(expected)
-    assert dict(result.metrics) == pytest.approx(expected, abs=1e-9)
+    assert list(result.metrics)[: len(expected)] == list(expected)
+    assert {name: result.metrics[name] for name in expected} == pytest.approx(expected, abs=1e-9)
     assert list(result.classes) == list(classes)
     for name, values in classes.items():
         assert {metric: result.classes[name][metric] for metric in values} == pytest.approx(values, abs=1e-9), name

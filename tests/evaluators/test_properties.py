@@ -13,7 +13,8 @@ from dataset_adapters.labels import ROAD_LABELS
 from dataset_adapters.rle import box
 from evaluators.matching import ImageMatches, match_image
 from evaluators.protocol import CITYSCAPES, KITTI, WILDDASH, Protocol
-from evaluators.result import EvaluationResult, summarise
+from evaluators.result import EvaluationResult
+from evaluators.summary import summarise
 
 from .scenes import RandomScene
 

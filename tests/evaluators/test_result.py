@@ -13,7 +13,8 @@ from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
 from dataset_adapters.problems import InputError
 from evaluators.matching import ImageMatches
 from evaluators.protocol import CITYSCAPES, KITTI, WILDDASH, Protocol
-from evaluators.result import EvaluationResult, summarise
+from evaluators.result import EvaluationResult
+from evaluators.summary import summarise
 
 from .scenes import matched, predicted, region
 
@@ -36,6 +37,7 @@ def found(protocol: Protocol, frame: str = "a") -> ImageMatches:
 def test_json_is_the_documented_shape() -> None:
     data = result(CITYSCAPES, found(CITYSCAPES), provenance={"robsub": "1"}).to_json()
     values = dict.fromkeys(("AP", "AP50", "AP100m", "AP50m", "AP50_50m"), 0.25)
+    assert data.pop("errors")["Bkg"] == {"count": 1, "gain": 0.75}
     assert data == {
         "benchmark": "road", "split": "val", "protocol": "cityscapes", "images": 1, "images_expected": 9,
         "metrics": values,

@@ -1,0 +1,1 @@
+"""Timings and long comparisons, run by hand: ``python -m benchmarks.evaluate``."""

@@ -1,0 +1,157 @@
+"""How fast evaluation is: against cityscapesScripts and pycocotools, in one run, on one machine, on the same data.
+
+    python -m benchmarks.evaluate [--frames 100] [--official-frames 100] [--coco-images 500] [--workers 1]
+
+The official Cityscapes code is slow; ``--official-frames`` times it on fewer frames, the table gives times per frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import multiprocessing
+import resource
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.made_coco import make_coco, our_coco, pycocotools_ap
+from benchmarks.made_frames import make_frames
+from dataset_adapters.options import Options
+from dataset_adapters.registry import get_adapter
+from evaluators.matching import match_image
+from evaluators.protocol import CITYSCAPES
+from evaluators.summary import summarise
+from robsub.evaluate import evaluate, open_predictions
+
+CACHE_SETTLES_S = 2.5
+Row = tuple[str, float, float | None]
+"""What, seconds per image, how many times faster than the official code."""
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=100, help="made frames of 1024 x 2048")
+    parser.add_argument("--official-frames", type=int, help="of which the official code evaluates so many; all")
+    parser.add_argument("--coco-images", type=int, default=500, help="made COCO images with 60 detections each")
+    parser.add_argument("--workers", type=int, help="processes; all cores")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        make_frames(root, options.frames)
+        time.sleep(CACHE_SETTLES_S)
+        rows = list(cityscapes_rows(root, options.official_frames or options.frames, options.workers))
+    print_table(f"Cityscapes' protocol, {options.frames} frames, 25 objects and 50 predictions each", rows)
+    print_table(
+        f"COCO's protocol, {options.coco_images} images, 60 detections each", list(coco_rows(options.coco_images))
+    )
+
+
+def cityscapes_rows(root: Path, official_frames: int, workers: int | None) -> Iterator[Row]:
+    """The official code, then ours from the zip, and from the store with the cache cold and warm; and our stages."""
+    official, number = timed(lambda: official_ap(root, official_frames))
+    official /= official_frames
+    yield "cityscapesScripts", official, 1.0
+    cached = get_adapter("cityscapes", root, Options(cache=root / "cache"))
+    plain = get_adapter("cityscapes", root)
+    count = len(plain.frames("val"))
+    for name, adapter, predictions in (
+        ("8-bit PNG zip, ground truth from PNG", plain, "submission.zip"),
+        ("store, cache cold", cached, "store"),
+        ("store, cache warm", cached, "store"),
+        ("8-bit PNG zip, cache warm", cached, "submission.zip"),
+    ):
+        source = open_predictions(root / predictions, adapter)
+        seconds, result = timed(lambda a=adapter, s=source: evaluate(a, "val", s, workers=workers))  # type: ignore[misc]
+        if official_frames == count:
+            assert abs((result.metrics["AP"] or 0) - number) < 1e-9, "the numbers differ"
+        yield f"robsub, {name}, peak {result_memory():.0f} MB", seconds / count, official / (seconds / count)
+    yield from stages(root, official)
+
+
+def stages(root: Path, official: float) -> Iterator[Row]:
+    """Where the time goes with a warm cache, in one process."""
+    adapter = get_adapter("cityscapes", root, Options(cache=root / "cache"))
+    source, frames, labels = open_predictions(root / "store", adapter), adapter.frames("val"), adapter.labels
+    read_truth, truths = timed(lambda: [adapter.ground_truth(frame) for frame in frames])
+    read, found = timed(lambda: [source.predictions(t.frame, t.size) for t in truths])
+    match, images = timed(lambda: [match_image(CITYSCAPES, labels, t, p) for t, p in zip(truths, found, strict=True)])
+    reduce, _ = timed(
+        lambda: summarise(CITYSCAPES, labels, images, benchmark="b", split="val", images_expected=len(images))
+    )
+    boot, _ = timed(lambda: summarise(CITYSCAPES, labels, images, benchmark="b", split="val",
+                                      images_expected=len(images), resamples=1000))  # fmt: skip
+    total = read_truth + read + match + reduce
+    for name, seconds in (("ground truth from the cache", read_truth), ("predictions from the store", read),
+                          ("matching", match), ("reducing", reduce)):  # fmt: skip
+        yield f"  stage: {name}, {100 * seconds / total:.0f} %", seconds / len(frames), None
+    yield "  1000 resamples for the intervals (all images)", boot - reduce, None
+
+
+def official_ap(root: Path, count: int) -> float:
+    """cityscapesScripts' AP of the first frames; what it needs are files, which are made before the clock starts."""
+    from tests.evaluators.official import load_official
+
+    official = load_official()
+    truths = sorted(str(path) for path in (root / "cityscapes").rglob("*_gtFine_instanceIds.png"))[:count]
+    texts = [str(native_folder(root) / f"{Path(path).name[:17]}_pred.txt") for path in truths]
+    args = official.args
+    args.quiet, args.distanceAvailable, args.predictionPath = True, False, str(native_folder(root))
+    with contextlib.redirect_stdout(io.StringIO()):
+        official.setInstanceLabels(args)
+        instances = official.instances2dict(truths)
+        matches = official.matchGtWithPreds(texts, truths, instances, args)
+        averages = official.computeAverages(official.evaluateMatches(matches, args), args)
+    return float(averages["allAp"])
+
+
+def native_folder(root: Path) -> Path:
+    """The unpacked submission, which is what the official code reads."""
+    folder = root / "native"
+    if not folder.is_dir():
+        with zipfile.ZipFile(root / "submission.zip") as archive:
+            archive.extractall(folder)
+    return folder
+
+
+def coco_rows(images: int) -> Iterator[Row]:
+    """pycocotools and ours, each from decoded JSON to the twelve numbers, then 1000 resamples."""
+    truth, results = make_coco(images)
+    theirs, expected = timed(lambda: pycocotools_ap(truth, results))
+    ours, result = timed(lambda: our_coco(truth, results))
+    assert abs((result.metrics["AP"] or 0) - expected) < 1e-9, "the numbers differ"
+    yield "pycocotools", theirs / images, 1.0
+    yield "robsub", ours / images, theirs / ours
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds, and what came out."""
+    begin = time.perf_counter()
+    result = work()
+    return time.perf_counter() - begin, result
+
+
+def result_memory() -> float:
+    """Largest resident memory of this process so far, and of its largest child, in MB."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) / 1024
+
+
+def print_table(title: str, rows: list[Row]) -> None:
+    """One line a row."""
+    print(f"\n{title}; {multiprocessing.cpu_count()} cores, NumPy {np.__version__}")
+    width = max(len(name) for name, _, _ in rows)
+    print(f"{'':<{width}}  {'ms/image':>10}  {'times':>7}")
+    for name, seconds, ratio in rows:
+        print(f"{name:<{width}}  {1000 * seconds:>10.2f}  {'' if ratio is None else f'{ratio:.0f}x':>7}")
+
+
+if __name__ == "__main__":
+    main()

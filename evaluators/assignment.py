@@ -1,0 +1,147 @@
+"""Which prediction finds which object: Cityscapes' rule for many-to-one, and COCO's one-to-one.
+
+Sources: ``assignGt2Preds`` and the inner loop of ``evaluateMatches`` in cityscapesScripts
+``evaluation/evalInstanceLevelSemanticLabeling.py``; ``evaluateImg`` in ``pycocotools/cocoeval.py``.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.protocol import Mode, Protocol
+from evaluators.scene import Scene
+
+
+class Outcome(IntEnum):
+    """What one prediction counts as, in one mode at one overlap."""
+
+    IGNORED = 0
+    TRUE_POSITIVE = 1
+    FALSE_POSITIVE = 2
+
+
+Outcomes = NDArray[np.int8]
+"""(M, T, P) values of ``Outcome``."""
+Found = NDArray[np.bool_]
+"""(G,) regions that have a true positive in the first mode at the first overlap."""
+
+
+def assign(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
+    """Judge every prediction of an image in every mode at every overlap."""
+    if protocol.one_to_one:
+        return _one_to_one(protocol, scene)
+    common = scene.common()
+    matched = protocol.overlaps_enough(common / (scene.areas[:, None] + scene.region_areas - common))
+    outcomes = np.stack([_many_to_one(protocol, scene, mode, common, matched) for mode in protocol.modes])
+    return outcomes, matched[0].any(axis=0) & scene.counted(protocol.modes[0])
+
+
+def _many_to_one(
+    protocol: Protocol, scene: Scene, mode: Mode, common: NDArray[np.int64], matched: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """(T, P) outcomes in one mode; ``matched`` (T, P, G) pairs overlap enough.
+
+    With overlaps of at least 0.5 and disjoint regions a prediction matches one region at most, so the regions need no
+    bookkeeping. Of the predictions that match an object the best is a true positive and the others are false; one that
+    matches a region which does not count is ignored.
+    """
+    hits = matched & scene.counted(mode)
+    best = _best(scene.scores, hits)
+    unmatched = ~matched.any(axis=2) & ~_forgiven(protocol, scene, mode, common)
+    outcomes = np.full(best.shape, Outcome.IGNORED, dtype=np.int8)
+    outcomes[hits.any(axis=2) | unmatched] = Outcome.FALSE_POSITIVE
+    outcomes[best] = Outcome.TRUE_POSITIVE
+    return outcomes
+
+
+def _best(scores: NDArray[np.float64], hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(T, P) predictions with the highest score among the ``hits`` (T, P, G) of some object."""
+    best = np.zeros(hits.shape[:2], dtype=np.bool_)
+    if hits.any():
+        winners = np.where(hits, scores[:, None], -np.inf).argmax(axis=1)
+        overlap, region = np.nonzero(hits.any(axis=1))
+        best[overlap, winners[overlap, region]] = True
+    return best
+
+
+def _forgiven(protocol: Protocol, scene: Scene, mode: Mode, common: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(T, P) predictions of which more than the overlap's share lies on regions that forgive.
+
+    So the greater the overlap, the less is forgiven; and a group that is also small or far counts twice. Both are the
+    official code's.
+    """
+    unfit = ~scene.fits(mode)
+    weights = scene.groups.astype(np.int64) + unfit if protocol.small_groups_twice else scene.groups | unfit
+    share = (scene.void_pixels + common @ weights.astype(np.int64)) / scene.areas
+    return share > protocol.thresholds(share.ndim)
+
+
+def _one_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
+    """COCO's rule. A prediction takes the free object of its class with the largest IoU, else a region that forgives.
+
+    Crowds are measured by the prediction's share in them and are never taken. A prediction beyond the first
+    ``max_detections`` of its class takes no part, one of another size than the mode's is ignored unless it matches.
+    """
+    limits = np.minimum(np.array(protocol.all_overlaps), 1 - 1e-10)
+    iou = np.where(scene.groups, scene.shared / scene.areas[:, None], scene.iou()) * scene.same_class
+    counted = np.stack([scene.counted(mode) for mode in protocol.modes])
+    taken = np.zeros((len(protocol.modes), len(limits), scene.groups.size), dtype=np.bool_)
+    outcomes = _unmatched(protocol, scene)
+    on_hit = np.where(counted, Outcome.TRUE_POSITIVE, Outcome.IGNORED)
+    candidates = iou >= limits.min()
+    for p in _by_score(protocol, scene):
+        near = np.flatnonzero(candidates[p])
+        if near.size == 0:
+            continue
+        free = (iou[p, near] >= limits[:, None]) & ~taken[:, :, near]  # (M, T, K)
+        mode, overlap = np.nonzero(free.any(axis=2))
+        if mode.size == 0:
+            continue
+        region = (
+            near[0] if near.size == 1 else near[_largest(free, counted[:, None, near], iou[p, near])[mode, overlap]]
+        )
+        outcomes[mode, overlap, p] = on_hit[mode, region]
+        taken[mode, overlap, region] = ~scene.groups[region]
+    return outcomes, taken[0, 0] & counted[0]
+
+
+def _largest(free: NDArray[np.bool_], counted: NDArray[np.bool_], iou: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(M, T) index of the region with the largest IoU (K,) among the ``free`` (M, T, K), objects that count first."""
+    wanted = free & counted
+    eligible = np.where(wanted.any(axis=2, keepdims=True), wanted, free)
+    from_last = np.where(eligible, iou, -1.0)[:, :, ::-1].argmax(axis=2)  # of equal ones COCO takes the last
+    return np.asarray(iou.size - 1 - from_last)
+
+
+def _unmatched(protocol: Protocol, scene: Scene) -> Outcomes:
+    """(M, T, P) what the predictions are if they match nothing."""
+    outcomes = np.full(
+        (len(protocol.modes), len(protocol.all_overlaps), scene.scores.size), Outcome.FALSE_POSITIVE, dtype=np.int8
+    )
+    for outcome, mode in zip(outcomes, protocol.modes, strict=True):
+        outcome[:, (scene.areas < mode.min_pixels) | (scene.areas > mode.max_pixels)] = Outcome.IGNORED
+    outcomes[:, :, rank_in_class(scene.classes, scene.scores) >= _most(protocol)] = Outcome.IGNORED
+    return outcomes
+
+
+def _by_score(protocol: Protocol, scene: Scene) -> list[int]:
+    """The predictions that take part, best first, equal ones in the order given."""
+    order = np.argsort(-scene.scores, kind="stable")
+    kept: list[int] = order[rank_in_class(scene.classes, scene.scores)[order] < _most(protocol)].tolist()
+    return kept
+
+
+def _most(protocol: Protocol) -> float:
+    return np.inf if protocol.max_detections is None else protocol.max_detections
+
+
+def rank_in_class(groups: NDArray[np.integer], scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(N,) position of each score among those of its group, the highest 0, equal ones in the order given."""
+    order = np.lexsort((-scores, groups))
+    ranks = np.empty(len(order), dtype=np.int64)
+    _, starts, sizes = np.unique(groups[order], return_index=True, return_counts=True)
+    ranks[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+    return ranks

@@ -1,0 +1,112 @@
+"""One image in pixel counts: how much predictions and regions share. Masks stay RLE and are seen here only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from dataset_adapters.ground_truth import Prediction, Segment
+from dataset_adapters.rle import Rle, intersections, union
+from evaluators.protocol import Mode, Protocol
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """P predictions and the G regions of evaluated classes that one image has.
+
+    Attributes:
+        classes: (P,) class index of each prediction.
+        scores, areas: (P,) its score and its pixels.
+        void_pixels: (P,) its pixels on void.
+        region_classes: (G,) class index of each region.
+        region_areas: (G,) its pixels.
+        shared: (P, G) shared pixels, whatever the classes.
+        sizes, distances, densities: (G,) what the ground truth says of each region.
+        groups: (G,) the region forgives instead of being looked for.
+    """
+
+    classes: NDArray[np.int16]
+    scores: NDArray[np.float64]
+    areas: NDArray[np.int64]
+    void_pixels: NDArray[np.int64]
+    region_classes: NDArray[np.int16]
+    region_areas: NDArray[np.int64]
+    shared: NDArray[np.int64]
+    sizes: NDArray[np.float64]
+    distances: NDArray[np.float64]
+    densities: NDArray[np.float64]
+    groups: NDArray[np.bool_]
+
+    @classmethod
+    def measure(
+        cls,
+        protocol: Protocol,
+        order: Mapping[str, int],
+        segments: Sequence[Segment],
+        found: Sequence[Prediction],
+        areas: NDArray[np.int64],
+        size: tuple[int, int],
+    ) -> Scene:
+        """Count the pixels.
+
+        Args:
+            order: class -> index, of the evaluated classes.
+            segments: all regions of the image.
+            found: the predictions of evaluated classes that have a pixel.
+            areas: (P,) their pixels.
+            size: (height, width) of the image.
+        """
+        regions = [s for s in segments if s.label.name in order]
+        void = union([s.rle for s in segments if protocol.is_void(s)], size)
+        masks = [p.rle for p in found]
+        shared = intersections(masks, [void, *(s.rle for s in regions)])
+        return cls(
+            classes=np.array([order[p.label] for p in found], dtype=np.int16),
+            scores=np.array([p.score for p in found], dtype=np.float64),
+            areas=areas,
+            void_pixels=areas - _covered(masks, regions, size) if protocol.rest_is_void else shared[:, 0],
+            region_classes=np.array([order[s.label.name] for s in regions], dtype=np.int16),
+            region_areas=areas_of([s.rle for s in regions]),
+            shared=shared[:, 1:],
+            sizes=np.array([s.pixels for s in regions], dtype=np.float64),
+            # Without a distance: the official defaults, medDist = -1 and distConf = 0.
+            distances=np.array([-1.0 if s.distance_m is None else s.distance_m for s in regions]),
+            densities=np.array([s.stereo_density or 0.0 for s in regions]),
+            groups=np.array([s.is_group and not protocol.groups_count for s in regions], dtype=np.bool_),
+        )
+
+    @property
+    def same_class(self) -> NDArray[np.bool_]:
+        """(P, G) prediction and region are of one class."""
+        return np.equal(self.classes[:, None], self.region_classes)
+
+    def common(self) -> NDArray[np.int64]:
+        """(P, G) shared pixels, 0 where the classes differ."""
+        return self.shared * self.same_class
+
+    def iou(self) -> NDArray[np.float64]:
+        """(P, G) intersection over union, whatever the classes."""
+        return self.shared / (self.areas[:, None] + self.region_areas - self.shared)
+
+    def fits(self, mode: Mode) -> NDArray[np.bool_]:
+        """(G,) regions of the mode's size, near and well measured enough for it."""
+        near = (self.distances <= mode.max_distance_m) & (self.densities >= mode.min_stereo_density)
+        return near & (self.sizes >= mode.min_pixels) & (self.sizes <= mode.max_pixels)
+
+    def counted(self, mode: Mode) -> NDArray[np.bool_]:
+        """(G,) regions that are objects to be found."""
+        return self.fits(mode) & ~self.groups
+
+
+def areas_of(masks: Sequence[Rle]) -> NDArray[np.int64]:
+    """(N,) pixels of each mask."""
+    return np.asarray(coco.area(list(masks)), dtype=np.int64)
+
+
+def _covered(masks: Sequence[Rle], regions: Sequence[Segment], size: tuple[int, int]) -> NDArray[np.int64]:
+    """(P,) pixels of each mask on any of the regions."""
+    return intersections(masks, [union([s.rle for s in regions], size)])[:, 0]

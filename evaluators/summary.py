@@ -1,0 +1,132 @@
+"""From matches to a result: which metrics the ground truth allows, the frame sets, the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Literal
+
+from dataset_adapters.labels import LabelTable
+from evaluators.bootstrap import Resampling, intervals
+from evaluators.error_weights import weigh_errors
+from evaluators.matching import ImageMatches
+from evaluators.pooling import MEAN, Pool
+from evaluators.protocol import ALL, AP, AP50, Metric, Protocol
+from evaluators.result import EvaluationResult
+
+NEGATIVE = "negative"
+NEGATIVE_SCORES = (0.5, 0.9)
+"""Scores at which false positives on negative frames are counted: where there is no object, AP is undefined."""
+
+NegativeAp = Literal["hazards", "negative"]
+NEG_AP = replace(AP, name="NegAP")
+NEG_AP_NOTES: dict[NegativeAp, str] = {
+    "hazards": "NegAP is the AP on frames with a visual hazard (low or high) and on negative frames, "
+    "as the caption of Table 1 of arXiv:1807.05361 has it.",
+    "negative": "NegAP is the AP on WildDash's own negative frames alone.",
+}
+
+
+def summarise(
+    protocol: Protocol,
+    labels: LabelTable,
+    matches: Iterable[ImageMatches],
+    *,
+    benchmark: str,
+    split: str,
+    images_expected: int,
+    frame_sets: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    provenance: Mapping[str, str] = MappingProxyType({}),
+    notes: Sequence[str] = (),
+    neg_ap: NegativeAp = "hazards",
+    resamples: int = 0,
+) -> EvaluationResult:
+    """Reduce the matches of any number of images, in any order, to the benchmark's numbers.
+
+    Args:
+        protocol, labels: those that the images were matched with.
+        matches: one for each image.
+        benchmark, split: names of the data set and its part.
+        images_expected: images that the split should have.
+        frame_sets: frame name -> the named sets it belongs to; ``negative`` and ``<hazard>/<none|low|high>`` have a
+            meaning for NegAP.
+        provenance, notes: passed on; own notes follow.
+        neg_ap: which frames NegAP looks at. ``hazards``: those with a hazard, low or high, and the negative ones
+            ("images with visual hazards", arXiv:1807.05361 Table 1). ``negative``: WildDash's negative frames alone.
+        resamples: how many resamples of the images the intervals come from; 0 for no intervals.
+
+    Raises:
+        ValueError: an image is there twice.
+    """
+    pool = Pool.of(protocol, labels, list(matches))
+    metrics, own_notes = computable_metrics(pool)
+    parts = [(metrics, pool)]
+    if protocol.negative_ap and frame_sets:
+        parts.append(([NEG_AP], pool.subset(_negative_frames(frame_sets, neg_ap))))
+    if protocol.negative_ap:
+        own_notes.append(NEG_AP_NOTES[neg_ap] if frame_sets else "NegAP is absent: the frame sets are not known.")
+    tables = [part.table(wanted) for wanted, part in parts]
+    rows = {name: {k: v for table in tables for k, v in table[name].items()} for name in tables[0]}
+    return EvaluationResult(
+        benchmark=benchmark,
+        split=split,
+        protocol=protocol.name,
+        images=len(pool.images),
+        images_expected=images_expected,
+        images_missing=sum(image.missing for image in pool.images),
+        metrics=rows.pop(MEAN),
+        classes=rows,
+        frame_sets=_frame_set_values(pool, frame_sets),
+        intervals={k: v for wanted, part in parts for k, v in intervals(part, wanted, Resampling(resamples)).items()},
+        resamples=resamples,
+        errors=weigh_errors(pool),
+        provenance=dict(provenance),
+        notes=(*notes, *pool.census.notes(labels), *own_notes, *_protocol_notes(protocol)),
+        pool=pool,
+    )
+
+
+def computable_metrics(pool: Pool) -> tuple[list[Metric], list[str]]:
+    """The metrics that the ground truth allows, and a note on those that it does not."""
+    with_objects = [image for image in pool.images if image.has_distances is not None]
+    lacking = [image.frame for image in with_objects if not image.has_distances]
+    wanted = list(pool.protocol.metrics)
+    if with_objects and not lacking:
+        return wanted, []
+    by_distance = {mode.name for mode in pool.protocol.modes if mode.max_distance_m < ALL.max_distance_m}
+    absent = [metric.name for metric in wanted if metric.mode in by_distance]
+    if not absent:
+        return wanted, []
+    which = f"{len(lacking)} of {len(with_objects)} images with objects have no distances"
+    example = f", for example {lacking[0]}" if lacking else ""
+    computable = [metric for metric in wanted if metric.name not in absent]
+    return computable, [f"{', '.join(absent)} are absent: {which}{example}."]
+
+
+def _protocol_notes(protocol: Protocol) -> list[str]:
+    notes = [
+        f"{metric.name} is no number of the benchmark's own 2D program; it follows the same rules."
+        for metric in protocol.metrics
+        if metric.unofficial
+    ]
+    if protocol.corrected:
+        notes.append(f"Corrected protocol, not the server's: {protocol.corrected}.")
+    return notes
+
+
+def _frame_set_values(pool: Pool, frame_sets: Mapping[str, frozenset[str]]) -> dict[str, dict[str, float | None]]:
+    """The same numbers on each named set, in name order."""
+    values = {}
+    for name in sorted(set().union(*frame_sets.values())):
+        subset = pool.subset({frame for frame, sets in frame_sets.items() if name in sets})
+        row = subset.table((AP, AP50))[MEAN] | {"images": len(subset.images)}
+        if name == NEGATIVE:
+            row |= {f"FP@{score}": subset.false_positives_per_image(score) for score in NEGATIVE_SCORES}
+        values[name] = row
+    return values
+
+
+def _negative_frames(frame_sets: Mapping[str, frozenset[str]], reading: NegativeAp) -> set[str]:
+    hazards = ("/low", "/high") if reading == "hazards" else ()
+    return {frame for frame, sets in frame_sets.items() if any(s == NEGATIVE or s.endswith(hazards) for s in sets)}

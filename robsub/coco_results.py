@@ -1,0 +1,292 @@
+"""COCO results JSON as predictions: ``[{"image_id", "category_id", "segmentation", "score"}, ...]``.
+
+Source: COCO's "Results format" page. The file is read once to learn where each detection stands, and a frame's
+detections are decoded when they are asked for, so that memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, cast
+
+from pycocotools import mask as coco_masks
+
+from dataset_adapters import rle
+from dataset_adapters.base import Frame
+from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.labels import LabelTable
+from dataset_adapters.problems import InputError
+from robsub.files import explain, read_json
+from robsub.run_lengths import broken_masks
+
+GAP = re.compile(r"[\s,]*")
+KEYS = ("image_id", "category_id", "segmentation", "score")
+
+Place = tuple[int, int, int]
+"""1-based number of a detection in the file, and the bytes from ... to ... that hold it."""
+
+
+class CocoResults:
+    """Predictions by frame from COCO results. Picklable.
+
+    Args:
+        path: the results, a list or an object with ``annotations`` and its own ``images`` and ``categories``.
+        frames: the frames that the images may be.
+        labels: the data set's table.
+        image_names: image_id -> frame, where the data set numbers its images.
+        annotations: a COCO annotation file whose ``images`` and ``categories`` the ids refer to.
+
+    An image is found by its id in one of these lists, or by its file name or frame name if the id is a string. A
+    category is found by its id in a list, by its name if the id is a string, or else as native label id. Images of a
+    list count as predicted even without a detection.
+
+    Raises:
+        InputError: the file is no such results, an id cannot be resolved, or a score is no finite number; with counts.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        frames: Sequence[Frame],
+        labels: LabelTable,
+        image_names: Mapping[int, str] | None = None,
+        annotations: Path | None = None,
+    ) -> None:
+        self.path = path
+        listed = read_json(annotations, "a COCO annotation file") if annotations else {}
+        finder = _FrameFinder(frames)
+        items, lists = _scan(path)
+        lists = {**(listed if isinstance(listed, dict) else {}), **lists}
+        try:
+            names = {int(image["id"]): finder.by_name(str(image["file_name"])) for image in lists.get("images", ())}
+            categories = {int(c["id"]): str(c["name"]) for c in lists.get("categories", ())}
+        except (TypeError, KeyError, ValueError) as error:
+            raise _refusal(annotations or path, f"a list of images or categories without {error}") from error
+        self._places: dict[str, list[Place]] = defaultdict(list, {name: [] for name in names.values()})
+        images = _ImageIds(path, finder, {**(image_names or {}), **names})
+        for image_id, place in items.places:
+            self._places[images.frame(image_id)].append(place)
+        self._places.default_factory = None
+        native = {label.id: label.name for label in labels}
+        self._labels = self._names(items.categories, categories or native)
+
+    def frames(self) -> Collection[str]:
+        """The frames that have detections or stand in a list of images; unknown images under their id or file name."""
+        return self._places.keys()
+
+    def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
+        """One frame's detections in the order of the file, None if there is nothing of it.
+
+        Raises:
+            InputError: a segmentation is no mask of the frame's (height, width) ``size``; names the detection.
+        """
+        if frame not in self._places:
+            return None
+        with self.path.open("rb") as file:
+            items = [(number, _read(file, start, end)) for number, start, end in self._places[frame]]
+        masks = [self._mask(number, item, size) for number, item in items]
+        for broken in broken_masks([mask["counts"] for mask in masks], size[0] * size[1])[:1]:
+            raise self._bad_mask(items[broken][0], "runs that do not add up to its pixels", size)
+        return [
+            Prediction(self._labels[item["category_id"]], float(item["score"]), rle.box(mask), mask)
+            for (_, item), mask in zip(items, masks, strict=True)
+        ]
+
+    def _names(self, categories: Counter[int | str], by_id: Mapping[int, str]) -> dict[int | str, str]:
+        """category_id -> label name, for all that the detections have."""
+        names = {c: c if isinstance(c, str) else by_id.get(c) for c in categories}
+        unknown = ", ".join(f"{c} ({categories[c]} detections)" for c, name in names.items() if name is None)
+        if unknown:
+            raise InputError(
+                self.path, found=f"unknown category_id {unknown}",
+                expected="ids of the category list, or native label ids where there is none",
+                fix="Name the annotation file that the ids refer to with --annotations.",
+            )  # fmt: skip
+        return {c: name for c, name in names.items() if name is not None}
+
+    def _mask(self, number: int, item: Mapping[str, Any], size: tuple[int, int]) -> rle.Rle:
+        segmentation = item["segmentation"]
+        try:
+            if isinstance(segmentation, list):
+                return _drawn([[float(x) for x in polygon] for polygon in segmentation], size)
+            found = (int(segmentation["size"][0]), int(segmentation["size"][1]))
+            counts = segmentation["counts"]
+            if found != size:
+                raise self._bad_mask(number, f"a mask of {found[1]} x {found[0]} pixels", size)
+            if isinstance(counts, str):
+                return rle.Rle(size=list(size), counts=counts.encode("ascii"))
+            runs = [int(run) for run in counts]
+            if min(runs) < 0 or max(runs) > size[0] * size[1]:
+                raise ValueError("a run out of range")
+            return rle.from_runs(runs, size)
+        except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
+            raise self._bad_mask(number, f"a segmentation that is none ({error})", size) from error
+
+    def _bad_mask(self, number: int, found: str, size: tuple[int, int]) -> InputError:
+        return InputError(
+            self.path, found=f"{found} (detection {number})",
+            expected=f"polygons or RLE of {size[1]} x {size[0]} pixels, the size of its image",
+            fix="Write the masks at the image's own size, as pycocotools encodes them.",
+        )  # fmt: skip
+
+
+def _drawn(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> rle.Rle:
+    """The union of polygons [x1, y1, x2, y2, ...]."""
+    if not polygons or any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
+        raise ValueError("a polygon without three corners")
+    if not all(map(math.isfinite, chain.from_iterable(polygons))):
+        raise ValueError("a corner that is no finite number")
+    return cast(rle.Rle, coco_masks.merge(coco_masks.frPyObjects(polygons, *size)))
+
+
+class _FrameFinder:
+    """Frames by what people call them: frame name, or photo path from any folder on, with or without extension."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self.frames = {frame.name for frame in frames}
+        owners: dict[str, set[str]] = defaultdict(set)
+        for frame in frames:
+            for name in {*_tails(frame.image.as_posix()), frame.name}:
+                owners[name].add(frame.name)
+        self._by_name = {name: next(iter(owner)) for name, owner in owners.items() if len(owner) == 1}
+        self._by_number = {int(name): name for name in self.frames if name.isdecimal()}
+
+    def by_name(self, name: str) -> str:
+        """The frame, or the name itself if there is no such frame."""
+        if name in self.frames:
+            return name
+        return next((self._by_name[tail] for tail in _tails(name) if tail in self._by_name), name)
+
+    def by_number(self, number: int) -> str | None:
+        """The frame whose whole name is this number, as in COCO."""
+        return self._by_number.get(number)
+
+
+def _tails(path: str) -> list[str]:
+    """``a/b/c.png`` -> itself, ``b/c.png``, ``c.png`` and the same without extension, longest first."""
+    parts = path.split("/")[-3:]
+    tails = ["/".join(parts[i:]) for i in range(len(parts))]
+    return [name for tail in tails for name in (tail, tail.rpartition(".")[0]) if name]
+
+
+class _ImageIds:
+    """image_id -> frame."""
+
+    def __init__(self, path: Path, finder: _FrameFinder, names: Mapping[int, str]) -> None:
+        self.path, self.finder, self.names = path, finder, names
+
+    def frame(self, image_id: int | str) -> str:
+        if isinstance(image_id, str):
+            return self.finder.by_name(image_id)
+        if self.names:
+            return self.names.get(image_id, f"image_id {image_id}")
+        frame = self.finder.by_number(image_id)
+        if frame is None:
+            raise InputError(
+                self.path, found=f"image_id {image_id}, and no list that says which image that is",
+                expected="file names or frame names as image_id, or a list of images",
+                fix="Name the annotation file that the ids refer to with --annotations.",
+            )  # fmt: skip
+        return frame
+
+
+class _Items:
+    """What the first reading of a results file keeps: where each detection is, and how many there are of a category."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[int | str, Place]] = []
+        self.categories: Counter[int | str] = Counter()
+        self.unscored = 0
+
+    def add(self, item: Any, start: int, end: int) -> None:
+        number = len(self.places) + 1
+        lacking = [key for key in KEYS if key not in item] if isinstance(item, dict) else list(KEYS)
+        if lacking:
+            raise ValueError(f"detection {number} without {', '.join(lacking)}")
+        if not isinstance(item["score"], int | float) or not math.isfinite(item["score"]):
+            self.unscored += 1
+        self.categories[item["category_id"]] += 1
+        self.places.append((_utf8(item["image_id"]), (number, start, end)))
+
+
+def _scan(path: Path) -> tuple[_Items, dict[str, Any]]:
+    """The detections of a results file, and what else stands in it if it is an object."""
+    items = _Items()
+    try:
+        text = path.read_bytes().decode("latin-1")  # one character a byte, so that positions are those of the file
+        start = _skip(text, 0)
+        lists: dict[str, Any] = {}
+        if text[start] == "{":
+            lists, start = _members(text, start + 1)
+        for item, begin, end in _elements(text, start):
+            items.add(item, begin, end)
+    except OSError as error:
+        raise explain(error) from error
+    except (ValueError, IndexError, KeyError, TypeError) as error:
+        raise _refusal(path, f"no COCO results ({error})") from error
+    if items.unscored:
+        raise _refusal(path, f"{items.unscored} of {len(items.places)} scores that are no finite number")
+    return items, lists
+
+
+def _members(text: str, position: int) -> tuple[dict[str, Any], int]:
+    """The members of an object but ``annotations``, and where the value of ``annotations`` starts."""
+    decoder, members, annotations = json.JSONDecoder(), {}, None
+    while text[position := _skip(text, position)] != "}":
+        key, position = decoder.raw_decode(text, position)
+        position = _skip(text, _skip(text, position) + 1)
+        if key == "annotations":
+            annotations = position
+        start = position
+        _, position = decoder.raw_decode(text, start)
+        if key in ("images", "categories"):
+            members[key] = json.loads(text[start:position].encode("latin-1"))
+    if annotations is None:
+        raise KeyError("annotations")
+    return members, annotations
+
+
+def _elements(text: str, position: int) -> Iterator[tuple[Any, int, int]]:
+    """The elements of the list at ``position``, each with where it begins and ends."""
+    if text[position] != "[":
+        raise ValueError("the detections are no list")
+    decoder = json.JSONDecoder()
+    position = _skip(text, position + 1)
+    while text[position] != "]":
+        item, end = decoder.raw_decode(text, position)
+        yield item, position, end
+        position = _skip(text, end)
+
+
+def _skip(text: str, position: int) -> int:
+    match = GAP.match(text, position)
+    assert match is not None  # the pattern matches nothing too
+    return match.end()
+
+
+def _utf8(image_id: Any) -> int | str:
+    """An id as it is meant: the text was read byte by byte, escapes in it excepted."""
+    if not isinstance(image_id, str):
+        return int(image_id)
+    try:
+        return image_id.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return image_id
+
+
+def _read(file: Any, start: int, end: int) -> dict[str, Any]:
+    file.seek(start)
+    return cast("dict[str, Any]", json.loads(file.read(end - start)))
+
+
+def _refusal(path: Path, found: str) -> InputError:
+    return InputError(
+        path, found=found, expected="COCO results with image_id, category_id, segmentation and a finite score",
+        fix="Write the segmentation results, not the boxes, with json.dump; NaN stands for a fault in the detector.",
+    )  # fmt: skip

@@ -1,0 +1,159 @@
+"""COCO's protocol: the published numbers of the real sample, and pycocotools on random scenes, number by number."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO as CocoData
+from pycocotools.cocoeval import COCOeval
+
+from dataset_adapters.ground_truth import GroundTruth, Prediction, Segment
+from dataset_adapters.labels import ROAD_LABELS, Label, LabelTable
+from dataset_adapters.rle import Rle
+from evaluators.matching import match_image
+from evaluators.protocol import COCO
+from evaluators.result import EvaluationResult
+from evaluators.summary import summarise
+
+from .scenes import RandomScene, matched, predicted, region
+
+SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+"""The order in which pycocotools prints."""
+
+
+def to_rle(segmentation: Any, size: tuple[int, int]) -> Rle:
+    rles = coco_mask.frPyObjects(segmentation, *size)
+    merged: Rle = coco_mask.merge(rles) if isinstance(rles, list) else rles
+    return merged
+
+
+def evaluate(
+    truths: list[GroundTruth], predictions: dict[str, list[Prediction]], labels: LabelTable
+) -> EvaluationResult:
+    matches = [match_image(COCO, labels, truth, predictions[truth.frame]) for truth in truths]
+    return summarise(COCO, labels, matches, benchmark="coco", split="val", images_expected=len(truths))
+
+
+def official(truth: dict[str, Any], results: list[dict[str, Any]]) -> tuple[list[float], Any]:
+    """The twelve numbers of pycocotools, and its precision array."""
+    data = CocoData()
+    data.dataset = truth
+    with contextlib.redirect_stdout(io.StringIO()):
+        data.createIndex()
+        run = COCOeval(data, data.loadRes(results), "segm")
+        run.evaluate(), run.accumulate(), run.summarize()
+    return run.stats.tolist(), run.eval["precision"]
+
+
+@pytest.fixture(scope="module")
+def sample(shared: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    folder = shared / "realdata" / "coco_val2014_100"
+    truth = json.loads((folder / "instances_val2014_100.json").read_text())
+    return truth, json.loads((folder / "instances_val2014_fakesegm100_results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def ours(sample: tuple[dict[str, Any], list[dict[str, Any]]]) -> EvaluationResult:
+    truth, results = sample
+    labels = LabelTable(tuple(Label(c["id"], c["name"], True, True) for c in truth["categories"]))
+    sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
+    segments, predictions = defaultdict(list), defaultdict(list)
+    for item in truth["annotations"]:
+        rle = to_rle(item["segmentation"], sizes[item["image_id"]])
+        # COCO's sizes are those of its polygons, not whole pixels.
+        label = labels.by_id[item["category_id"]]
+        segments[item["image_id"]].append(Segment(item["id"], label, item["area"], rle, bool(item["iscrowd"])))
+    for item in results:
+        label = labels.by_id[item["category_id"]]
+        rle = Rle(size=item["segmentation"]["size"], counts=item["segmentation"]["counts"].encode())
+        predictions[f"{item['image_id']:012}"].append(Prediction(label.name, item["score"], (0, 0, 0, 0), rle))
+    truths = [GroundTruth(f"{image:012}", size, tuple(segments[image])) for image, size in sizes.items()]
+    return evaluate(truths, predictions, labels)
+
+
+def test_published_numbers_of_the_real_sample(shared: Path, ours: EvaluationResult) -> None:
+    text = (shared / "realdata/coco_val2014_100/cocoapi_results/val2014_fake_eval_res.txt").read_text()
+    published = [float(number) for number in re.findall(r"\] = (\d\.\d+)", text.partition("type=bbox")[0])]
+    assert {name: round(ours.metrics[name] or 0, 3) for name in SUMMARY} == dict(zip(SUMMARY, published, strict=True))
+
+
+def test_every_number_of_pycocotools_on_the_real_sample(
+    sample: tuple[dict[str, Any], list[dict[str, Any]]], ours: EvaluationResult
+) -> None:
+    stats, precision = official(*sample)
+    assert [ours.metrics[name] for name in SUMMARY] == pytest.approx(stats, abs=1e-12)
+    assert ours.pool is not None
+    theirs = precision[..., -1].mean(axis=1).transpose(2, 1, 0)  # (areas, classes, overlaps), -1 without objects
+    np.testing.assert_allclose(np.nan_to_num(ours.pool.average_precisions(), nan=-1), theirs, atol=1e-12)
+
+
+def as_coco(scenes: list[RandomScene]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Random road scenes as COCO would have them: groups are crowds, void is nothing."""
+    order = {label.name: i + 1 for i, label in enumerate(ROAD_LABELS.evaluated)}
+    annotations = [
+        {"id": 0, "image_id": i, "category_id": order[s.label.name], "segmentation": s.rle, "area": s.pixels,
+         "bbox": coco_mask.toBbox(s.rle).tolist(), "iscrowd": int(s.is_group)}
+        for i, scene in enumerate(scenes) for s in scene.truth.segments if s.label.name in order
+    ]  # fmt: skip
+    for number, annotation in enumerate(annotations, start=1):
+        annotation["id"] = number
+    truth = {
+        "images": [{"id": i, "height": s.ids.shape[0], "width": s.ids.shape[1]} for i, s in enumerate(scenes)],
+        "categories": [{"id": i, "name": name} for name, i in order.items()],
+        "annotations": annotations,
+    }
+    results = [
+        {"image_id": i, "category_id": order[p.label], "segmentation": p.rle, "score": p.score}
+        for i, scene in enumerate(scenes) for p in scene.predictions
+        if p.label in order and coco_mask.area(p.rle)
+    ]  # fmt: skip
+    return truth, results
+
+
+@pytest.mark.parametrize("seeds", [range(15), range(15, 30), range(30, 45)])
+def test_same_numbers_as_pycocotools_on_random_scenes(seeds: range) -> None:
+    scenes = [RandomScene(seed) for seed in seeds]
+    ours = evaluate([s.truth for s in scenes], {s.frame: s.predictions for s in scenes}, ROAD_LABELS)
+    stats, _ = official(*as_coco(scenes))
+    got = [ours.metrics[name] for name in SUMMARY]
+    assert [-1 if value is None else value for value in got] == pytest.approx(stats, abs=1e-12)
+    assert 0 < stats[0] < 1
+
+
+CAR = (0, 0, 20, 20)
+
+
+def test_iou_may_equal_the_overlap() -> None:
+    image = matched(COCO, [region("car", CAR)], [predicted("car", (0, 0, 20, 10), 0.9)])
+    assert image.outcomes[0, :, 0].tolist() == [1] + [2] * 9
+
+
+def test_a_prediction_takes_one_object_and_an_object_one_prediction() -> None:
+    image = matched(COCO, [region("car", CAR)], [predicted("car", CAR, 0.5), predicted("car", CAR, 0.9)])
+    assert image.outcomes[0].T.tolist() == [[2] * 10, [1] * 10]
+
+
+def test_void_forgives_nothing_and_a_crowd_its_own_class_alone() -> None:
+    truth = [region("static", CAR), region("car", (60, 0, 40, 40), is_group=True)]
+    predictions = [
+        predicted("car", CAR, 0.9),
+        predicted("car", (62, 2, 9, 9), 0.8),
+        predicted("bus", (62, 2, 9, 9), 0.7),
+    ]
+    assert matched(COCO, truth, predictions).outcomes[0, 0].tolist() == [2, 0, 2]
+
+
+def test_only_the_best_100_of_a_class_are_looked_at() -> None:
+    misses = [predicted("car", (100, 50, 9, 9), 0.9) for _ in range(100)]
+    image = matched(COCO, [region("car", CAR)], [*misses, predicted("car", CAR, 0.1), predicted("bus", CAR, 0.1)])
+    assert image.outcomes[0, 0].tolist() == [2] * 100 + [0, 2]
+    assert image.found.tolist() == [False]

@@ -1,0 +1,183 @@
+"""COCO results: how images, categories and masks are found, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pycocotools import mask as coco_masks
+
+from dataset_adapters.base import Frame
+from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.labels import ROAD_LABELS
+from dataset_adapters.problems import InputError
+from dataset_adapters.rle import decode, encode
+from robsub.coco_results import CocoResults
+from robsub.run_lengths import broken_masks
+
+SIZE = (6, 9)
+FRAMES = [
+    Frame("frankfurt_000000_000294", Path("d/val/frankfurt/frankfurt_000000_000294_leftImg8bit.png"), None),
+    Frame("scene0000_00_000000", Path("d/scene0000_00/color/000000.jpg"), None),
+    Frame("scene0001_00_000000", Path("d/scene0001_00/color/000000.jpg"), None),
+    Frame("000000000139", Path("d/val2017/000000000139.jpg"), None),
+]
+FIRST = FRAMES[0].name
+
+
+def dense() -> NDArray[np.bool_]:
+    mask = np.zeros(SIZE, dtype=np.bool_)
+    mask[1:4, 2:7] = True
+    return mask
+
+
+COMPRESSED = {"size": list(SIZE), "counts": encode(dense())["counts"].decode()}
+
+
+def detection(**changed: Any) -> dict[str, Any]:
+    return {"image_id": FIRST, "category_id": 26, "segmentation": COMPRESSED, "score": 0.5} | changed
+
+
+def results(path: Path, data: Any, **more: Any) -> CocoResults:
+    file = path / "results.json"
+    file.write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
+    return CocoResults(file, FRAMES, ROAD_LABELS, **more)
+
+
+def only(source: CocoResults) -> Prediction:
+    """The one prediction of the first frame."""
+    predictions = source.predictions(FIRST, SIZE)
+    assert predictions is not None and len(predictions) == 1
+    return predictions[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        FIRST, "frankfurt/frankfurt_000000_000294_leftImg8bit.png", "frankfurt_000000_000294_leftImg8bit.png",
+        "frankfurt_000000_000294_leftImg8bit", "/data/val/frankfurt/frankfurt_000000_000294_leftImg8bit.png",
+    ],
+)  # fmt: skip
+def test_an_image_is_found_by_any_of_its_names(tmp_path: Path, name: str) -> None:
+    assert set(results(tmp_path, [detection(image_id=name)]).frames()) == {FIRST}
+
+
+def test_an_ambiguous_file_name_needs_its_folder(tmp_path: Path) -> None:
+    named = results(tmp_path, [detection(image_id="scene0001_00/color/000000.jpg"), detection(image_id="000000.jpg")])
+    assert set(named.frames()) == {"scene0001_00_000000", "000000.jpg"}
+
+
+def test_a_number_is_found_in_a_list_or_as_the_whole_name(tmp_path: Path) -> None:
+    assert set(results(tmp_path, [detection(image_id=139)]).frames()) == {"000000000139"}
+    assert set(results(tmp_path, [detection(image_id=7)], image_names={7: FIRST}).frames()) == {FIRST}
+    with pytest.raises(InputError, match=r"image_id 7, and no list.*--annotations"):
+        results(tmp_path, [detection(image_id=7)])
+
+
+def test_lists_in_the_file_or_beside_it_name_images_and_categories(tmp_path: Path) -> None:
+    files = ("frankfurt_000000_000294_leftImg8bit.png", "köln.png")
+    lists = {
+        "images": [{"id": i, "file_name": name} for i, name in enumerate(files, start=1)],
+        "categories": [{"id": 3, "name": "bus"}],
+    }  # fmt: skip
+    items = [detection(image_id=1, category_id=3), detection(image_id=9, category_id=3)]
+    beside = tmp_path / "annotations.json"
+    beside.write_text(json.dumps(lists))
+    text = json.dumps({"info": {"a": ["]"]}, **lists, "annotations": items, "licenses": []}, ensure_ascii=False)
+    for data, lists_at in ((text, None), (items, beside)):
+        source = results(tmp_path, data, annotations=lists_at)
+        assert set(source.frames()) == {FIRST, "köln.png", "image_id 9"}
+        assert [p.label for p in source.predictions(FIRST, SIZE) or ()] == ["bus"]
+        assert source.predictions("köln.png", SIZE) == []
+        assert source.predictions("elsewhere", SIZE) is None
+
+
+@pytest.mark.parametrize(("category", "name"), [(26, "car"), ("car", "car"), ("sofa", "sofa"), (24, "person")])
+def test_a_category_is_a_name_or_a_native_id(tmp_path: Path, category: int | str, name: str) -> None:
+    found = only(results(tmp_path, [detection(category_id=category)]))
+    assert found.label == name
+
+
+def test_unknown_categories_are_counted(tmp_path: Path) -> None:
+    items = [detection(category_id=99), detection(category_id=99), detection(category_id=77)]
+    with pytest.raises(InputError, match=r"unknown category_id 99 \(2 detections\), 77 \(1 detections\)"):
+        results(tmp_path, items)
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        COMPRESSED,
+        {"size": list(SIZE), "counts": [13, 3, 3, 3, 3, 3, 3, 3, 3, 3, 14]},
+        [[2, 1, 7, 1, 7, 4, 2, 4]],
+        [[2, 1, 5, 1, 5, 4, 2, 4], [4, 1, 7, 1, 7, 4, 4, 4]],
+    ],
+    ids=["compressed", "uncompressed", "polygon", "two polygons"],
+)
+def test_every_kind_of_segmentation_is_the_same_mask(tmp_path: Path, segmentation: Any) -> None:
+    found = only(results(tmp_path, [detection(segmentation=segmentation)]))
+    assert (decode(found.rle) == dense()).all()
+    assert found.box == (2, 1, 7, 4)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "found"),
+    [
+        ({"size": [9, 6], "counts": COMPRESSED["counts"]}, "a mask of 6 x 9 pixels"),
+        ({"size": list(SIZE), "counts": "61"}, "runs that do not add up"),
+        ({"size": list(SIZE), "counts": ""}, "runs that do not add up"),
+        ({"size": list(SIZE), "counts": [13, 3]}, "runs that do not add up"),
+        ({"size": list(SIZE), "counts": [60, -6]}, "a segmentation that is none .a run out of range"),
+        ([[1, 2]], "a segmentation that is none .a polygon without three corners"),
+        ([[1, 2, float("nan"), 4, 5, 6]], "a segmentation that is none .a corner"),
+        ([], "a segmentation that is none"),
+        (None, "a segmentation that is none"),
+        ([["a"]], "a segmentation that is none"),
+    ],
+)
+def test_what_is_no_mask_is_refused_with_its_number(tmp_path: Path, segmentation: Any, found: str) -> None:
+    source = results(tmp_path, [detection(), detection(segmentation=segmentation)])
+    with pytest.raises(InputError, match=rf"results\.json: found {found}.*\(detection 2\)"):
+        source.predictions(FIRST, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ("", "no COCO results"), ("[", "no COCO results"), ("{}", "no COCO results"),
+        ("7", "the detections are no list"),
+        ('[{"image_id": 1, "category_id": 26, "bbox": [1, 2, 3, 4], "score": 1}]', "detection 1 without segmentation"),
+        (json.dumps([detection(), detection(score=float("nan")), detection(score="high")]), "2 of 3 scores"),
+        (json.dumps([detection()])[:-40], "no COCO results"), ("[[]]", "detection 1 without image_id"),
+    ],
+)  # fmt: skip
+def test_other_files_are_refused(tmp_path: Path, data: str, found: str) -> None:
+    with pytest.raises(InputError, match=found):
+        results(tmp_path, data)
+
+
+def test_the_order_of_the_file_is_kept_and_the_source_travels(tmp_path: Path) -> None:
+    scores = [0.1, 0.9, 0.5]
+    items = [detection(score=s) for s in scores] + [detection(image_id="000000000139", score=1)]
+    source = pickle.loads(pickle.dumps(results(tmp_path, items[2:] + items[:2])))
+    assert [p.score for p in source.predictions(FIRST, SIZE) or ()] == [0.5, 0.1, 0.9]
+
+
+@given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=6), st.integers(1, 24), st.binary(max_size=6))
+def test_run_lengths_are_judged_as_pycocotools_decodes_them(pictures: list[int], width: int, noise: bytes) -> None:
+    masks = [
+        coco_masks.encode(np.asfortranarray([[p >> i & 1 for i in range(width)]] * 3, dtype=np.uint8))["counts"]
+        for p in pictures
+    ]
+    assert broken_masks(masks, 3 * width) == []
+    assert broken_masks(masks, 3 * width + 1) == list(range(len(masks)))
+    cut = [masks[0][:-1], *masks]
+    assert broken_masks(cut, 3 * width) == [0]
+    assert set(broken_masks([noise, *masks], 3 * width)) <= {0}

@@ -1,0 +1,313 @@
+"""Evaluation from the command's side: every kind of input gives the official numbers, and strange input is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from dataset_adapters.base import DatasetAdapter, Split
+from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.problems import InputError
+from dataset_adapters.registry import get_adapter
+from dataset_adapters.rle import box, decode, encode
+from evaluators.protocol import PROTOCOLS
+from evaluators.result import EvaluationResult
+from robsub.evaluate import evaluate, evaluate_many, merge, open_predictions, part_of, protocol_of, read_part
+from robsub.predictions import PredictionSource, PredictionWriter
+from robsub.self_test import PerfectPredictions, self_test
+
+FIXTURES: list[tuple[str, Split]] = [("cityscapes", "val"), ("kitti", "trainval"), ("scannet", "val")]
+every_fixture = pytest.mark.parametrize(("benchmark", "split"), FIXTURES, ids=[name for name, _ in FIXTURES])
+
+
+def adapter_of(shared: Path, benchmark: str) -> DatasetAdapter:
+    return get_adapter(benchmark, shared / "fixtures" / benchmark / "dataset")
+
+
+def native(shared: Path, benchmark: str) -> PredictionSource:
+    return open_predictions(shared / "fixtures" / benchmark / "submission", adapter_of(shared, benchmark))
+
+
+def zipped(shared: Path, benchmark: str, folder: Path) -> Path:
+    root = shared / "fixtures" / benchmark / "submission"
+    with zipfile.ZipFile(folder / "submission.zip", "w") as archive:
+        for path in sorted(root.rglob("*")):
+            archive.write(path, path.relative_to(root))
+    return folder / "submission.zip"
+
+
+def stored(shared: Path, benchmark: str, split: Split, folder: Path) -> Path:
+    adapter, source = adapter_of(shared, benchmark), native(shared, benchmark)
+    manifest = {"dataset": benchmark, "split": split, "checkpoint": "", "settings": {}}
+    with PredictionWriter(folder / "store", "all", manifest) as writer:
+        for frame in adapter.frames(split):
+            size = adapter.ground_truth(frame).size
+            writer.add(frame.name, size, source.predictions(frame.name, size) or [])
+    return folder / "store"
+
+
+def as_coco(shared: Path, benchmark: str, split: Split, folder: Path) -> Path:
+    adapter, source = adapter_of(shared, benchmark), native(shared, benchmark)
+    frames = adapter.frames(split)
+    detections = [
+        {"image_id": frame.name, "category_id": adapter.labels.by_name[p.label].id, "score": p.score,
+         "segmentation": {"size": p.rle["size"], "counts": p.rle["counts"].decode()}}
+        for frame in frames for p in source.predictions(frame.name, adapter.ground_truth(frame).size) or ()
+    ]  # fmt: skip
+    images = [{"id": i, "file_name": frame.name} for i, frame in enumerate(frames)]
+    path = folder / "results.json"
+    path.write_text(json.dumps({"images": images, "annotations": detections}))
+    return path
+
+
+@every_fixture
+@pytest.mark.parametrize("kind", ["directory", "zip", "store", "coco"])
+def test_official_numbers_from_every_kind_of_input(
+    shared: Path, tmp_path: Path, benchmark: str, split: Split, kind: str
+) -> None:
+    make: dict[str, Callable[[], Path]] = {
+        "directory": lambda: shared / "fixtures" / benchmark / "submission",
+        "zip": lambda: zipped(shared, benchmark, tmp_path),
+        "store": lambda: stored(shared, benchmark, split, tmp_path),
+        "coco": lambda: as_coco(shared, benchmark, split, tmp_path),
+    }
+    root = shared / "fixtures" / benchmark / "dataset"
+    (result,) = evaluate_many([benchmark], split, root, make[kind](), workers=1)
+    expected = json.loads((shared / "fixtures" / benchmark / "expected.json").read_text())
+    classes = expected.pop("classes")
+    assert {name: result.metrics[name] for name in expected} == pytest.approx(expected, abs=1e-9)
+    for name, values in classes.items():
+        assert {metric: result.classes[name][metric] for metric in values} == pytest.approx(values, abs=1e-9)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_any_protocol_on_any_data_set_gives_a_number_that_says_so(shared: Path, protocol: str) -> None:
+    result = evaluate(
+        adapter_of(shared, "kitti"), "trainval", native(shared, "kitti"), protocol=protocol, workers=1
+    )  # fmt: skip
+    assert result.protocol == protocol
+    assert f"protocol {protocol}," in result.text()
+    assert 0 < (result.metrics["AP"] or 0) < 1
+
+
+def test_protocols_differ_on_the_same_masks(shared: Path) -> None:
+    numbers = {
+        evaluate(adapter_of(shared, "kitti"), "trainval", native(shared, "kitti"), protocol=name).metrics["AP"]
+        for name in ("kitti", "cityscapes", "coco")
+    }
+    assert len(numbers) == 3
+
+
+def test_corrected_is_labelled_everywhere(shared: Path) -> None:
+    result = evaluate(adapter_of(shared, "kitti"), "trainval", native(shared, "kitti"), corrected=True)
+    official = evaluate(adapter_of(shared, "kitti"), "trainval", native(shared, "kitti"))
+    assert result.metrics["AP"] != official.metrics["AP"]
+    for text in (result.text(), result.to_csv(), result.to_markdown(), result.to_latex(), json.dumps(result.to_json())):
+        assert "kitti-corrected" in text
+    assert any(note.startswith("Corrected protocol, not the server's") for note in result.notes)
+
+
+def test_ap25_is_marked_as_unofficial(shared: Path) -> None:
+    result = evaluate(adapter_of(shared, "scannet"), "val", native(shared, "scannet"))
+    assert (result.metrics["AP25"] or 0) >= (result.metrics["AP50"] or 1)
+    assert "AP25 is no number of the benchmark's own 2D program; it follows the same rules." in result.notes
+
+
+def test_training_data_is_evaluated_by_coco_under_the_joint_names(shared: Path) -> None:
+    adapter = get_adapter("ade20k", shared / "realdata" / "none")
+    assert protocol_of(adapter).name == "coco"
+    root = next((shared / "realdata" / "ade20k").rglob("ADE20K_2021_17_01"), None)
+    if root is None:
+        pytest.skip("no ADE20K here")
+    adapter = type(adapter)(root.parent)
+    split: Split = next(s for s in ("val", "train") if adapter.list_frames(s))
+    test = self_test(adapter, split)
+    assert test.ok, test.text()
+    assert (test.result.classes["car"]["AP"], test.result.protocol) == (1.0, "coco")
+    assert "minibike" not in test.result.classes
+
+
+def test_unknown_protocol_is_refused(shared: Path) -> None:
+    with pytest.raises(InputError, match="panoptic: found an unknown protocol"):
+        protocol_of(adapter_of(shared, "kitti"), "panoptic")
+
+
+@dataclass
+class Changed:
+    """A source whose predictions are changed on the way."""
+
+    source: PredictionSource
+    change: Callable[[Prediction], Prediction]
+    lost: int = 0
+    others: tuple[str, ...] = ()
+
+    def frames(self) -> Collection[str]:
+        return [*sorted(self.source.frames())[self.lost :], *self.others]
+
+    def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
+        if frame not in self.frames():
+            return None
+        return [self.change(p) for p in self.source.predictions(frame, size) or ()]
+
+
+def evaluate_changed(shared: Path, change: Callable[[Prediction], Prediction], **more: object) -> EvaluationResult:
+    source = Changed(native(shared, "kitti"), change, **more)  # type: ignore[arg-type]
+    return evaluate(adapter_of(shared, "kitti"), "trainval", source, allow_missing=True, workers=1)
+
+
+def test_train_ids_are_named(shared: Path) -> None:
+    labels = adapter_of(shared, "kitti").labels
+    evaluated = [label.name for label in labels.evaluated]
+
+    def as_train_id(p: Prediction) -> Prediction:
+        return replace(p, label=labels.by_id[11 + evaluated.index(p.label) if p.label in evaluated else 0].name)
+
+    result = evaluate_changed(shared, as_train_id)
+    assert result.metrics["AP"] == 0
+    assert any("look like train ids" in note for note in result.notes)
+    assert any("labels that are not evaluated count nothing" in note for note in result.notes)
+    assert not any("train ids" in note for note in evaluate_changed(shared, lambda p: p).notes)
+
+
+def test_inverted_masks_are_named(shared: Path) -> None:
+    def inverted(p: Prediction) -> Prediction:
+        mask = encode(~decode(p.rle))
+        return replace(p, rle=mask, box=box(mask))
+
+    assert any("are they inverted?" in note for note in evaluate_changed(shared, inverted).notes)
+
+
+def test_scores_in_per_cent_change_nothing_and_are_named(shared: Path) -> None:
+    plain = evaluate_changed(shared, lambda p: p)
+    percent = evaluate_changed(shared, lambda p: replace(p, score=100 * p.score))
+    assert percent.metrics == pytest.approx(dict(plain.metrics))
+    assert any("scores are above 1, like per cent" in note for note in percent.notes)
+
+
+def test_score_that_is_no_number_is_refused(shared: Path) -> None:
+    with pytest.raises(InputError, match=r"found the score nan \(prediction 1, "):
+        evaluate_changed(shared, lambda p: replace(p, score=float("nan")))
+
+
+def test_missing_images_are_counted_and_unknown_ones_named(shared: Path) -> None:
+    adapter = adapter_of(shared, "kitti")
+    source = Changed(native(shared, "kitti"), lambda p: p, lost=2, others=("999999_10",))
+    total = len(adapter.frames("trainval"))
+    with pytest.raises(InputError, match=rf"found none for 2 of {total} images"):
+        evaluate(adapter, "trainval", source)
+    result = evaluate(adapter, "trainval", source, allow_missing=True)
+    assert result.images_missing == 2
+    assert f"images {total} of" in result.table() and ", 2 of them without predictions" in result.table()
+    assert "1 images with predictions are not of this split, first 999999_10." in result.notes
+
+
+def test_split_without_ground_truth_points_to_verify(world: Path) -> None:
+    with pytest.raises(InputError, match=r"no public ground truth.*robsub verify --benchmark kitti --split test"):
+        next(evaluate_many(["kitti"], "test", world, Path("nowhere")))
+
+
+def test_any_number_of_workers_gives_the_same(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robsub.match_frames.TRIAL_S", 0)
+    monkeypatch.setattr("robsub.match_frames.START_S", 0)
+    adapter = get_adapter("kitti", world)
+    source = PerfectPredictions(adapter, adapter.frames("trainval")[1:], PROTOCOLS["kitti"])
+    one, two = (
+        json.dumps(evaluate(adapter, "trainval", source, workers=n, allow_missing=True).to_json()) for n in (1, 2)
+    )
+    assert one == two
+
+
+def test_a_killed_run_goes_on_where_it_was(shared: Path, tmp_path: Path) -> None:
+    adapter, path = adapter_of(shared, "kitti"), tmp_path / "kitti.matches"
+    whole = evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, workers=1)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:4]) + lines[4][:50])
+    touched: list[str] = []
+
+    class Watched(Changed):
+        def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
+            touched.append(frame)
+            return super().predictions(frame, size)
+
+    source = Watched(native(shared, "kitti"), lambda p: p)
+    source.path = shared / "fixtures" / "kitti" / "submission"  # type: ignore[attr-defined]
+    again = evaluate(adapter, "trainval", source, matches=path, workers=1)
+    assert json.dumps(again.to_json()) == json.dumps(whole.to_json())
+    assert len(touched) == len(lines) - 4
+    assert path.read_bytes() == b"".join(lines)
+
+
+def test_a_run_does_not_go_on_with_other_predictions_or_rules(shared: Path, tmp_path: Path) -> None:
+    adapter, path = adapter_of(shared, "kitti"), tmp_path / "kitti.matches"
+    evaluate(adapter, "trainval", native(shared, "kitti"), matches=path)
+    with pytest.raises(InputError, match="found matches of predictions"):
+        evaluate(adapter, "trainval", Changed(native(shared, "kitti"), lambda p: p), matches=path)
+    with pytest.raises(InputError, match="found matches of protocol kitti and coco"):
+        evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, protocol="coco")
+
+
+def test_parts_merge_to_the_whole(shared: Path, tmp_path: Path) -> None:
+    adapter = adapter_of(shared, "cityscapes")
+    paths = [tmp_path / f"{k}.matches" for k in (1, 2, 3)]
+    for k, path in enumerate(paths, start=1):
+        evaluate(adapter, "val", native(shared, "cityscapes"), matches=path, part=(k, 3), workers=1)
+    whole = evaluate(adapter, "val", native(shared, "cityscapes"), resamples=20)
+    merged = merge(paths[::-1], resamples=20)
+    assert merged.metrics == whole.metrics and merged.classes == whole.classes
+    assert merged.intervals == whole.intervals and merged.errors == whole.errors
+    assert merged.images == whole.images
+    assert merged.provenance == whole.provenance
+    with pytest.raises(InputError, match="images that another file holds too"):
+        merge([paths[0], paths[0]])
+
+
+def test_a_part_is_k_of_n(shared: Path) -> None:
+    frames = adapter_of(shared, "kitti").frames("trainval")
+    parts = [part_of(frames, read_part(f"{k}/3")) for k in (1, 2, 3)]
+    assert sorted((frame for part in parts for frame in part), key=lambda frame: frame.name) == frames
+    for text in ("0/3", "4/3", "1", "a/b", "1/0"):
+        with pytest.raises(InputError, match=f"--part {text}"):
+            part_of(frames, read_part(text))
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (lambda text: "hello\n", r":1: found no matches"),
+        (lambda text: text.replace('"rules": "', '"rules": "0'), "rules of kitti that this version does not have"),
+        (lambda text: text.replace('"classes": "', '"classes": "AAAA', 1), r":2: found no matches"),
+    ],
+)
+def test_damaged_matches_are_refused(shared: Path, tmp_path: Path, damage: Callable[[str], str], found: str) -> None:
+    path = tmp_path / "kitti.matches"
+    evaluate(adapter_of(shared, "kitti"), "trainval", native(shared, "kitti"), matches=path)
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(InputError, match=found):
+        merge([path])
+
+
+@every_fixture
+def test_self_test_passes_under_the_own_protocol(shared: Path, benchmark: str, split: Split) -> None:
+    test = self_test(adapter_of(shared, benchmark), split, workers=1)
+    assert test.ok, test.text()
+    assert test.result.metrics["AP"] == pytest.approx(1)
+    assert "Self-test passed" in test.text()
+
+
+def test_provenance_names_versions_and_digests(shared: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "submission"
+    shutil.copytree(shared / "fixtures" / "kitti" / "submission", copy)
+    adapter = adapter_of(shared, "kitti")
+    first = evaluate(adapter, "trainval", open_predictions(copy, adapter)).provenance
+    assert {"robsub", "numpy", "pycocotools", "python"} <= first.keys()
+    mask = next(copy.rglob("*.png"))
+    mask.write_bytes(mask.read_bytes() + b" ")
+    second = evaluate(adapter, "trainval", open_predictions(copy, adapter)).provenance
+    assert first["predictions_sha256"] != second["predictions_sha256"]
+    assert first["ground_truth_list_sha256"] == second["ground_truth_list_sha256"]
