@@ -6,130 +6,33 @@ Every command imports what it needs inside, so that ``robsub --help`` is quick a
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dataset_adapters.annotations.cache import default_cache_folder
-from dataset_adapters.base import DatasetAdapter
-from dataset_adapters.options import Options
-from dataset_adapters.problems import InputError
-from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter
+from dataset_adapters.registry import ADAPTERS, BENCHMARKS
+from evaluators.protocol import PROTOCOLS
 from robsub import __version__, places
-from robsub.config import read_settings
-from robsub.files import explain, write_json, write_text
+from robsub.command_line import (
+    Commands,
+    Data,
+    allow_missing,
+    data_options,
+    dataset_option,
+    json_file,
+    overwrite,
+    parse_part,
+    path_option,
+    split_option,
+)
+from robsub.files import write_json
 
 if TYPE_CHECKING:
     from dataset_adapters.base import Split
     from robsub.evaluate import NegAP
     from robsub.table import Format
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Refusal(click.ClickException):
-    """One paragraph on standard error, exit status 2."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Print it."""
-        click.echo(f"robsub: {self.message}", err=True)
-
-
-class Commands(click.Group):
-    """Commands in the order of use; a user's mistake is one paragraph and exit status 2, a bug keeps its traceback."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of their definition."""
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command with robsub.toml's defaults and translate its errors."""
-        try:
-            names = {name: [p.name or "" for p in command.params] for name, command in self.commands.items()}
-            ctx.default_map = read_settings(names)
-            return super().invoke(ctx)
-        except InputError as error:
-            raise Refusal(str(error)) from error
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise Refusal(str(explain(error))) from error
-        except KeyboardInterrupt as error:
-            raise Refusal("stopped. What was finished is kept; the same command goes on from there.") from error
-
-
-def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:
-    """An option that takes a path."""
-    return click.option(*names, type=click.Path(path_type=Path), **kwargs)
-
-
-def dataset_option(names: tuple[str, ...], **kwargs: Any) -> Callable[[F], F]:
-    """``--dataset`` and ``--benchmark``, two spellings of one option."""
-    return click.option("--dataset", "--benchmark", "dataset", type=click.Choice(names), **kwargs)
-
-
-def split_option(default: str) -> Callable[[F], F]:
-    """``--split`` with its default."""
-    choice = click.Choice(("train", "val", "trainval", "test"))
-    return click.option("--split", type=choice, default=default, show_default=True, help="Split of the data set.")
-
-
-@dataclass(frozen=True)
-class Data:
-    """Where the data sets are and how they are read: what the data options of a command say."""
-
-    root: Path
-    options: Options
-
-    def adapter(self, name: str) -> DatasetAdapter:
-        """The adapter of one data set."""
-        return get_adapter(name, self.root, self.options)
-
-
-def data_options(command: F) -> F:
-    """The options of every command that reads data sets; the command gets them as one ``data``."""
-
-    @functools.wraps(command)
-    def with_data(
-        *args: Any, data_root: Path, profile: tuple[str, ...], frame_sets: Path | None, no_cache: bool, **kwargs: Any
-    ) -> Any:
-        profiles = dict(choice.split("=", 1) for choice in profile)
-        options = Options(None if no_cache else default_cache_folder(), profiles, frame_sets)
-        return command(*args, data=Data(data_root, options), **kwargs)
-
-    for option in (
-        click.option("--no-cache", is_flag=True, help="Read every annotation anew."),
-        path_option("--frame-sets", metavar="CSV", help="WildDash's table of negatives and hazards."),
-        click.option(
-            "--profile", multiple=True, metavar="DATASET=PROFILE", callback=check_profiles,
-            help="Take a data set for that edition, e.g. scannet=rob2018, instead of recognising it.",
-        ),
-        path_option(
-            "--data-root", default=Path("datasets"), show_default=True, help="Folder with one folder for each data set."
-        ),
-    ):  # fmt: skip
-        with_data = option(with_data)
-    return with_data  # type: ignore[return-value]
-
-
-def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Require DATASET=PROFILE."""
-    for choice in value:
-        if choice.partition("=")[0] not in ADAPTERS or "=" not in choice:
-            raise click.BadParameter(f"{choice!r} is not like scannet=rob2018")
-    return value
-
-
-json_file = path_option("--json", "json_path", metavar="FILE", help="Write the result there as JSON.")
-overwrite = click.option("--overwrite", is_flag=True, help="Start over instead of reusing what is finished.")
-allow_missing = click.option("--allow-missing", is_flag=True, help="Accept missing images; their number is told.")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -282,50 +185,91 @@ def verify(
 
 
 @main.command(short_help="Score predictions as the servers do.")
-@dataset_option(BENCHMARKS, help="Benchmark; every one with predictions of the split if not given.")
+@dataset_option(tuple(ADAPTERS), help="Data set; every benchmark with predictions of the split if not given.")
 @split_option("val")
 @data_options
-@path_option("--predictions", help="Store, native zip or directory; predictions/DATASET-SPLIT if not given.")
-@path_option("--json", "json_path", metavar="PATH", help="Write JSON: a file, or a folder (ending in /) for many.")
-@path_option("--csv", "csv_path", metavar="PATH", help="Write the per-class table as CSV: a file or a folder.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
+@path_option("--predictions", help="Store, native zip or folder, COCO results; predictions/DATASET-SPLIT if not given.")
+@path_option("--annotations", metavar="FILE", help="Annotations that the ids of COCO results refer to.")
+@click.option("--protocol", type=click.Choice(tuple(PROTOCOLS)), help="Other rules than the data set's own.")
 @click.option(
-    "--neg-ap", type=click.Choice(("hazards", "negative")), default="hazards", show_default=True,
+    "--corrected", is_flag=True, help="The rules as their authors describe them, not as the server's code has them."
+)
+@click.option(
+    "--neg-ap",
+    type=click.Choice(("hazards", "negative")),
+    default="hazards",
+    show_default=True,
     help="NegAP over images with visual hazards (the paper's caption), or over WildDash's negative frames.",
-)  # fmt: skip
+)
+@click.option("--bootstrap", "resamples", type=click.IntRange(0), default=0, help="Resamples for 95 % intervals.")
+@path_option("--matches", metavar="FILE", help="Keep every image's matches there; the same command goes on from it.")
+@click.option("--part", metavar="K/N", callback=parse_part, help="Evaluate the K-th of N parts; merge with --merge.")
+@path_option("--merge", multiple=True, metavar="FILE", help="Merge matches files into one result; repeatable.")
+@click.option("--self-test", is_flag=True, help="Score the ground truth itself: every number must be 100.")
+@json_file
+@path_option("--csv", "csv_path", metavar="FILE", help="Write the per-class table there as CSV.")
+@path_option("--markdown", "markdown_path", metavar="FILE", help="Write it there as Markdown.")
+@path_option("--latex", "latex_path", metavar="FILE", help="Write it there as LaTeX.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
 def evaluate(
     dataset: str | None,
     split: Split,
     data: Data,
     predictions: Path | None,
+    annotations: Path | None,
+    resamples: int,
+    neg_ap: NegAP,
+    merge: tuple[Path, ...],
+    self_test: bool,
     json_path: Path | None,
     csv_path: Path | None,
-    workers: int | None,
-    neg_ap: NegAP,
-    allow_missing: bool,
+    markdown_path: Path | None,
+    latex_path: Path | None,
+    **choices: Any,
 ) -> None:
-    """Score predictions locally by the benchmark's own protocol."""
-    from robsub.evaluate import evaluate_many
+    """Score predictions locally by the benchmark's own protocol.
 
-    for result in evaluate_many(
-        [dataset] if dataset else places.predicted_datasets(split, BENCHMARKS),
-        split,
-        data.root,
-        predictions,
-        allow_missing=allow_missing,
-        workers=workers,
-        neg_ap=neg_ap,
-    ):
-        click.echo("\n".join([result.table(), *(f"note: {note}" for note in result.notes), ""]))
-        if json_path:
-            write_json(
-                places.result_path(json_path, result.benchmark, split, "json", many=not dataset), result.to_json()
-            )
-        if csv_path:
-            write_text(places.result_path(csv_path, result.benchmark, split, "csv", many=not dataset), result.to_csv())
-    files = f"{json_path / '*.json' if json_path.is_dir() else json_path}" if json_path else ""
+    With several data sets the paths to write to are folders, such as results/.
+    """
+    from robsub.evaluate import evaluate_many
+    from robsub.evaluate import merge as merge_results
+    from robsub.results import save_result
+    from robsub.self_test import self_test as run_self_test
+
+    if self_test:
+        if dataset is None:
+            raise click.UsageError("--self-test needs --dataset")
+        report = run_self_test(data.adapter(dataset), split, **choices)
+        click.echo(report.text())
+        sys.exit(0 if report.ok else 1)
+    choices |= {"resamples": resamples, "neg_ap": neg_ap}
+    if merge:
+        names, results = [], iter([merge_results(merge, **choices)])
+    else:
+        names = [dataset] if dataset else places.predicted_datasets(split, BENCHMARKS)
+        results = evaluate_many(names, split, data.root, predictions, annotations, data.options, **choices)
+    for result in results:
+        click.echo(result.text() + "\n")
+        wanted = {"json": json_path, "csv": csv_path, "md": markdown_path, "tex": latex_path}
+        save_result(result, wanted, many=len(names) > 1)
+    files = json_path / "*.json" if json_path and json_path.is_dir() else json_path
     click.echo(f"Next: robsub table {files}" if files else "Next: robsub evaluate --json results/")
+
+
+@main.command(short_help="Compare two results, with an interval.")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--bootstrap", "resamples", type=click.IntRange(1), default=1000, show_default=True, help="Resamples.")
+@json_file
+def compare(a: Path, b: Path, resamples: int, json_path: Path | None) -> None:
+    """Compare two matches files of the same images (evaluate --matches): the differences and their 95 % intervals."""
+    from robsub.compare import compare as compare_results
+
+    comparison = compare_results(a, b, resamples)
+    click.echo(comparison.text())
+    if json_path:
+        write_json(json_path, comparison.to_json())
 
 
 @main.command(short_help="Print the paper's results table.")
@@ -336,6 +280,7 @@ def evaluate(
 )  # fmt: skip
 def table(results: tuple[Path, ...], style: Format) -> None:
     """Print the paper's results table: the paper's own numbers beside the measured RESULTS."""
-    from robsub.table import load_result, results_table
+    from robsub.results import load_result
+    from robsub.table import results_table
 
     click.echo(results_table([load_result(path) for path in results], style))

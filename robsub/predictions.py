@@ -26,6 +26,7 @@ from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
 from robsub.files import explain, file_digest, read_json, write_json
+from robsub.run_lengths import broken_masks
 
 MANIFEST = "manifest.json"
 IMAGE_NAME = re.compile(rb'"image"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -96,6 +97,8 @@ class PredictionStore:
             record = json.loads(line)
             found = (int(record["size"][0]), int(record["size"][1]))
             predictions = [_from_json(item) for item in record["instances"]]
+            if broken := broken_masks([p.rle["counts"] for p in predictions], found[0] * found[1]):
+                raise ValueError(f"the mask of instance {broken[0]} does not fill {found[1]} x {found[0]} pixels")
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise InputError(
                 shard, line=place.line, found=f"no record of an image ({type(error).__name__}: {error})",

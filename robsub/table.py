@@ -6,11 +6,9 @@ Source: arXiv:1807.05361, Table 1, whose text gives some cells without their col
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from dataset_adapters.problems import InputError
-from robsub.files import read_json
+from evaluators.result import EvaluationResult
 
 Format = Literal["markdown", "latex", "csv"]
 
@@ -28,35 +26,20 @@ INFERRED = {("kitti", "AP50"), ("wilddash", "AP50"), ("wilddash", "NegAP")}
 FOOTNOTE = "* the column is inferred from the order of the paper's text"
 
 
-def load_result(path: Path) -> dict[str, Any]:
-    """Read what ``robsub evaluate --json`` wrote.
-
-    Raises:
-        InputError: the file is missing or something else.
-    """
-    result = read_json(path, "a result of 'robsub evaluate --json'")
-    if not isinstance(result, dict) or not {"benchmark", "metrics", "images"} <= result.keys():
-        raise InputError(
-            path, found="JSON without benchmark, metrics and images", expected="a result of 'robsub evaluate --json'",
-            fix="Name the file that 'robsub evaluate --json' wrote.",
-        )  # fmt: skip
-    return result
-
-
-def results_table(results: Sequence[Mapping[str, Any]], style: Format = "markdown") -> str:
+def results_table(results: Sequence[EvaluationResult], style: Format = "markdown") -> str:
     """Lay out results as the paper's table, percentages; the benchmarks stand in the paper's order.
 
     Args:
-        results: parsed result files, of any of the benchmarks.
+        results: results of any of the benchmarks.
         style: markdown, latex (booktabs) or csv.
     """
     order = {name: i for i, name in enumerate(PAPER)}
     rows = []
-    for result in sorted(results, key=lambda r: order.get(r["benchmark"], len(order))):
-        name = result["benchmark"]
+    for result in sorted(results, key=lambda r: order.get(r.benchmark, len(order))):
+        name = result.benchmark
         title = TITLES.get(name, name)
-        of = f"{result['images']} of {result['images_expected']} images, protocol {result['protocol']}"
-        rows.append([title, f"robsub, {result['split']}, {of}", *_cells(name, result["metrics"], inferred=False)])
+        of = f"{result.images} of {result.images_expected} images, protocol {result.protocol}"
+        rows.append([title, f"robsub, {result.split}, {of}", *_cells(name, result.metrics, inferred=False)])
         if name in PAPER:
             rows.append([title, "paper, test server", *_cells(name, PAPER[name], inferred=True)])
     return _render([["Data set", "Numbers of", *COLUMNS.values()], *rows], style)

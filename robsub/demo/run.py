@@ -17,12 +17,13 @@ from dataset_adapters.registry import BENCHMARKS, get_adapter
 from robsub.config import load_recipe
 from robsub.demo.world import make_world
 from robsub.evaluate import evaluate
-from robsub.files import atomic_path, write_json, write_text
+from robsub.files import atomic_path, write_text
 from robsub.package import package
 from robsub.pictures import draw_predictions, sheet
 from robsub.places import archive_path, run_path, store_path
 from robsub.predict import predict
 from robsub.predictions import open_store
+from robsub.results import save_result
 from robsub.table import results_table
 from robsub.train import train
 
@@ -96,8 +97,8 @@ def _evaluate(out: Path, split: Split = "val") -> str:
     for name in BENCHMARKS:
         store = open_store(out / store_path(name, split), name)
         result = evaluate(get_adapter(name, out / "datasets"), split, store)
-        write_json(out / "results" / f"{name}-{split}.json", result.to_json())
-        results.append(result.to_json())
+        save_result(result, {"json": out / "results"}, many=True)
+        results.append(result)
     table = results_table(results)
     write_text(out / "table.md", table + "\n")
     return table

@@ -91,6 +91,8 @@ def test_a_store_of_another_data_set_is_refused(tmp_path: Path) -> None:
         (b'"size": [6, 9], "inst', b'"size": [9, 6], "inst'),
         (b'"image": "a"', b'"imag": "a"'),
         (b"[2.0, 1.0", b"[Infinity, 1.0"),
+        (b'"counts": "', b'"counts": "1'),
+        (b'"counts": "', b'"counts": "~'),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, old: bytes, new: bytes) -> None:

@@ -1,0 +1,128 @@
+"""What the commands of ``cli.py`` share: their errors, their settings, and the options that several of them have."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dataset_adapters.annotations.cache import default_cache_folder
+from dataset_adapters.base import DatasetAdapter
+from dataset_adapters.options import Options
+from dataset_adapters.problems import InputError
+from dataset_adapters.registry import ADAPTERS, get_adapter
+from robsub.config import read_settings
+from robsub.files import explain
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Refusal(click.ClickException):
+    """One paragraph on standard error, exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print it."""
+        click.echo(f"robsub: {self.message}", err=True)
+
+
+class Commands(click.Group):
+    """Commands in the order of use; a user's mistake is one paragraph and exit status 2, a bug keeps its traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of their definition."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command with robsub.toml's defaults and translate its errors."""
+        try:
+            names = {name: [p.name or "" for p in command.params] for name, command in self.commands.items()}
+            ctx.default_map = read_settings(names)
+            return super().invoke(ctx)
+        except InputError as error:
+            raise Refusal(str(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Refusal(str(explain(error))) from error
+        except KeyboardInterrupt as error:
+            raise Refusal("stopped. What was finished is kept; the same command goes on from there.") from error
+
+
+def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:
+    """An option that takes a path."""
+    return click.option(*names, type=click.Path(path_type=Path), **kwargs)
+
+
+def dataset_option(names: tuple[str, ...], **kwargs: Any) -> Callable[[F], F]:
+    """``--dataset`` and ``--benchmark``, two spellings of one option."""
+    return click.option("--dataset", "--benchmark", "dataset", type=click.Choice(names), **kwargs)
+
+
+def split_option(default: str) -> Callable[[F], F]:
+    """``--split`` with its default."""
+    choice = click.Choice(("train", "val", "trainval", "test"))
+    return click.option("--split", type=choice, default=default, show_default=True, help="Split of the data set.")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the data sets are and how they are read: what the data options of a command say."""
+
+    root: Path
+    options: Options
+
+    def adapter(self, name: str) -> DatasetAdapter:
+        """The adapter of one data set."""
+        return get_adapter(name, self.root, self.options)
+
+
+def data_options(command: F) -> F:
+    """The options of every command that reads data sets; the command gets them as one ``data``."""
+
+    @functools.wraps(command)
+    def with_data(
+        *args: Any, data_root: Path, profile: tuple[str, ...], frame_sets: Path | None, no_cache: bool, **kwargs: Any
+    ) -> Any:
+        profiles = dict(choice.split("=", 1) for choice in profile)
+        options = Options(None if no_cache else default_cache_folder(), profiles, frame_sets)
+        return command(*args, data=Data(data_root, options), **kwargs)
+
+    for option in (
+        click.option("--no-cache", is_flag=True, help="Read every annotation anew."),
+        path_option("--frame-sets", metavar="CSV", help="WildDash's table of negatives and hazards."),
+        click.option(
+            "--profile", multiple=True, metavar="DATASET=PROFILE", callback=check_profiles,
+            help="Take a data set for that edition, e.g. scannet=rob2018, instead of recognising it.",
+        ),
+        path_option(
+            "--data-root", default=Path("datasets"), show_default=True, help="Folder with one folder for each data set."
+        ),
+    ):  # fmt: skip
+        with_data = option(with_data)
+    return with_data  # type: ignore[return-value]
+
+
+def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """K/N as two numbers."""
+    from robsub.evaluate import read_part
+
+    return read_part(value) if value else None
+
+
+def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Require DATASET=PROFILE."""
+    for choice in value:
+        if choice.partition("=")[0] not in ADAPTERS or "=" not in choice:
+            raise click.BadParameter(f"{choice!r} is not like scannet=rob2018")
+    return value
+
+
+json_file = path_option("--json", "json_path", metavar="FILE", help="Write the result there as JSON.")
+overwrite = click.option("--overwrite", is_flag=True, help="Start over instead of reusing what is finished.")
+allow_missing = click.option("--allow-missing", is_flag=True, help="Accept missing images; their number is told.")
