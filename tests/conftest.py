@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ from robsub.demo.world import WorldScale, make_world
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 SCALE = WorldScale(cityscapes=(3, 2, 2), kitti=(10, 2), wilddash=(10, 2), scannet=(3, 2, 2), ade20k=(2, 1))
+
+
+def pytest_configure() -> None:
+    """One thread a process, before anything imports torch: the tests run in as many processes as there are cores."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
