@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dataset_adapters.labels import Label
-from dataset_adapters.rle import Rle
+from dataset_adapters.rle import Rle, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,11 @@ class GroundTruth:
         return tuple(s for s in self.segments if s.label.has_instances and s.is_group)
 
     @property
-    def has_distances(self) -> bool:
-        """Whether the data set gives the distance of its instances."""
-        return any(s.distance_m is not None for s in self.segments)
+    def void(self) -> Rle:
+        """The pixels of void labels, objects that are told apart excepted; a protocol may take others for void."""
+        return union(
+            [s.rle for s in self.segments if s.label.void and (s.is_group or not s.label.has_instances)], self.size
+        )
 
 
 @dataclass(frozen=True, slots=True)

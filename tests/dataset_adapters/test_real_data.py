@@ -42,3 +42,11 @@ def test_segments_are_the_regions_of_the_native_map(
         evaluated = {label.id for label in adapter.labels.evaluated}
         numbered = {int(v) for v in np.unique(ids) if v // divisor in evaluated and v % divisor}
         assert numbered <= {segment.native_id for segment in segments}
+
+
+def test_void_is_what_the_official_cityscapes_code_takes_for_it(shared: Path) -> None:
+    adapter = get_adapter("cityscapes", shared / "fixtures" / "cityscapes" / "dataset")
+    ignored = [label.id for label in adapter.labels if label.void]
+    for frame in adapter.frames("val"):
+        ids = np.asarray(Image.open(frame.ground_truth))  # type: ignore[arg-type]
+        assert (rle.decode(adapter.ground_truth(frame).void) == np.isin(ids, ignored)).all()
