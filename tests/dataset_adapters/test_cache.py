@@ -99,7 +99,7 @@ def test_a_changed_file_of_the_same_size_and_time_is_read_again(tmp_path: Path) 
 
 def test_a_disparity_that_comes_later_counts(tmp_path: Path) -> None:
     adapter, path = made(tmp_path)
-    assert not read(adapter).has_distances
+    assert all(segment.distance_m is None for segment in read(adapter).segments)
     disparity = Path(str(path).replace("gtFine/", "disparity/").replace("gtFine_instanceIds", "disparity"))
     save(disparity, np.full((6, 8), 2561, dtype=np.uint16))
     camera = Path(str(disparity).replace("disparity/", "camera/").replace("disparity.png", "camera.json"))
