@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from robsub.model.augmentation import detect_in_views
 from robsub.model.backbone import build_backbone
 from robsub.model.detections import Detections
 from robsub.model.roi_heads import Target, build_roi_heads
@@ -35,6 +36,7 @@ class MaskRCNN(nn.Module):
 
     def __init__(self, config: ModelConfig, inference: InferenceConfig, num_classes: int) -> None:
         super().__init__()
+        self.config = config
         self.transform = InputTransform(config)
         self.backbone = build_backbone(config)
         self.rpn = build_rpn(config)
@@ -88,7 +90,12 @@ class MaskRCNN(nn.Module):
             images: as in ``losses``.
             classes: labels of the benchmark at hand; the others are dropped before NMS, so that they take no place
                 among an image's detections. None for all.
+
+        With ``inference.flip`` or ``inference.sizes`` each image is seen several times (``robsub.model.augmentation``).
         """
+        inference = self.roi_heads.inference
+        if inference.flip or inference.sizes:
+            return [detect_in_views(self, image, classes) for image in images]
         batch = self.transform(images)
         features = self.backbone(batch.tensors)
         proposals, _ = self.rpn(batch, features)

@@ -5,7 +5,7 @@ Section 2.2 and Figure 2 of the paper. N is the number of RoIs, D x H x W the si
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +21,15 @@ class NonLocalRoIBlock(nn.Module):
         scale: factor of the correlation before the softmax. 1 is the paper's plain product, started from small weights
             because Xavier's would put each row's whole weight on one RoI; ``(D_f * H * W) ** -0.5`` keeps the softmax
             soft from any start.
+
+    Attributes:
+        explain: a hook that every forward pass calls with the attention, per image (n, n); None for no hook.
     """
 
     def __init__(self, in_channels: int, embedding_channels: int, g_channels: int, scale: float = 1.0) -> None:
         super().__init__()
         self.scale = scale
+        self.explain: Callable[[list[Tensor]], None] | None = None
         self.phi = nn.Conv2d(in_channels, embedding_channels, 1)
         self.psi = nn.Conv2d(in_channels, embedding_channels, 1)
         self.g = nn.Sequential(
@@ -49,6 +53,8 @@ class NonLocalRoIBlock(nn.Module):
             (N, D + D_g, H, W); N = 0 also passes every layer, so that all parameters get a gradient.
         """
         attention = self.attention(x, rois_per_image)  # per image (n, n)
+        if self.explain is not None:
+            self.explain(attention)
         g = self.g(x).mean(dim=(2, 3))  # (N, D_g): pooled first; the sum over RoIs does not mind the order
         values = g.float().split([len(a) for a in attention])  # per image (n, D_g)
         with torch.autocast(x.device.type, enabled=False):

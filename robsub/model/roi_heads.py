@@ -52,11 +52,12 @@ def build_roi_heads(config: ModelConfig, inference: InferenceConfig, num_classes
 
 def _build_pool(config: ModelConfig, head: str, side: int) -> tuple[PyramidRoIAlign, int]:
     """A head's RoI pool and the channels it yields."""
+    shortened = 1.0 if config.geometry == "detectron" else 0.0
     if head not in config.nl_heads:
-        return PyramidRoIAlign(side, config.canonical_scale), config.fpn_channels
+        return PyramidRoIAlign(side, config.canonical_scale, shortened), config.fpn_channels
     scale = (config.nl_embedding * side**2) ** -0.5 if config.nl_scale == "sqrt" else 1.0
     block = NonLocalRoIBlock(config.fpn_channels, config.nl_embedding, config.nl_g, scale)
-    return NonLocalRoIAlign(block, side, config.canonical_scale), config.fpn_channels + config.nl_g
+    return NonLocalRoIAlign(block, side, config.canonical_scale, shortened), config.fpn_channels + config.nl_g
 
 
 class InstanceHeads(RoIHeads):  # type: ignore[misc]
@@ -130,16 +131,26 @@ class InstanceHeads(RoIHeads):  # type: ignore[misc]
 
         ``classes`` are the labels that compete, None for all.
         """
+        scored = self.scored_boxes(features, proposals, sizes)
+        found = [final_boxes(*s, size, self.inference, classes) for s, size in zip(scored, sizes, strict=True)]
+        masks = self.mask_probs(features, [f.boxes for f in found], [f.labels for f in found], sizes)
+        return [Detections(*f, mask_probs=mask) for f, mask in zip(found, masks, strict=True)]
+
+    def scored_boxes(
+        self, features: Features, proposals: list[Tensor], sizes: list[tuple[int, int]]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Per image the box (n, C, 4) XYXY that each RoI has for each class, and the class probabilities (n, C)."""
         logits, deltas = self.classify(features, proposals, sizes)
         boxes = self.box_coder.decode(deltas, proposals).reshape(*logits.shape, 4)  # (N, C, 4)
         counts = [len(p) for p in proposals]
-        per_image = zip(boxes.split(counts), torch.split(logits.softmax(1), counts), sizes, strict=True)
-        found = [final_boxes(b, s, size, self.inference, classes) for b, s, size in per_image]
+        return list(zip(boxes.split(counts), torch.split(logits.softmax(1), counts), strict=True))
 
-        mask_logits = self.segment(features, [f.boxes for f in found], sizes)
-        own = masks_of(mask_logits, torch.cat([f.labels for f in found])).sigmoid()
-        masks = torch.split(own, [len(f.labels) for f in found])
-        return [Detections(*f, mask_probs=mask) for f, mask in zip(found, masks, strict=True)]
+    def mask_probs(
+        self, features: Features, boxes: list[Tensor], labels: list[Tensor], sizes: list[tuple[int, int]]
+    ) -> list[Tensor]:
+        """Per image (n, 28, 28) the mask of each box, (n, 4) XYXY, in its own class, (n,)."""
+        own = masks_of(self.segment(features, boxes, sizes), torch.cat(labels)).sigmoid()
+        return list(torch.split(own, [len(b) for b in boxes]))
 
     def check_targets(self, targets: list[Target] | None) -> None:
         """torchvision's check asks for dense masks; ``MaskRCNN`` has checked ours."""

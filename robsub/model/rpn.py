@@ -17,8 +17,9 @@ ASPECT_RATIOS = (0.5, 1.0, 2.0)
 
 def build_rpn(config: ModelConfig) -> RegionProposalNetwork:
     """The network that proposes RoIs from P2 to P6; thresholds are Faster R-CNN's."""
+    anchors = DetectronAnchors if config.geometry == "detectron" else PyramidAnchors
     return ProposalNetwork(
-        PyramidAnchors(tuple((size,) for size in config.anchor_sizes), (ASPECT_RATIOS,) * len(config.anchor_sizes)),
+        anchors(tuple((size,) for size in config.anchor_sizes), (ASPECT_RATIOS,) * len(config.anchor_sizes)),
         Float32RPNHead(config.fpn_channels, len(ASPECT_RATIOS)),
         fg_iou_thresh=0.7,
         bg_iou_thresh=0.3,
@@ -42,6 +43,25 @@ class PyramidAnchors(AnchorGenerator):  # type: ignore[misc]
         self.set_cell_anchors(torch.float32, feature_maps[0].device)
         anchors = self.grid_anchors([f.shape[-2:] for f in feature_maps], [(stride, stride) for stride in STRIDES])
         return [torch.cat(anchors)] * len(image_list.image_sizes)
+
+
+class DetectronAnchors(PyramidAnchors):
+    """Detectron's anchors: their ratios are rounded on the scale of a cell, and they stand on its middle.
+
+    ``modeling/generate_anchors.py``, in continuous pixels: P2's are 48 x 24, 32 x 32 and 24 x 48 around (2, 2).
+    """
+
+    def __init__(self, sizes: tuple[tuple[int, ...], ...], aspect_ratios: tuple[tuple[float, ...], ...]) -> None:
+        super().__init__(sizes, aspect_ratios)
+        levels = zip(STRIDES, sizes, aspect_ratios, strict=True)
+        self.cell_anchors = [self._cell(stride, size[0], ratios) for stride, size, ratios in levels]
+
+    @staticmethod
+    def _cell(stride: int, size: int, ratios: tuple[float, ...]) -> Tensor:
+        """(R, 4) XYXY pixels, one anchor a ratio (height / width)."""
+        widths = [round(stride / ratio**0.5) for ratio in ratios]
+        sides = torch.tensor([[w, round(w * ratio)] for w, ratio in zip(widths, ratios, strict=True)]) * size / stride
+        return torch.cat(((stride - sides) / 2, (stride + sides) / 2), dim=1)
 
 
 class Float32RPNHead(RPNHead):  # type: ignore[misc]

@@ -26,14 +26,18 @@ class InputTransform(nn.Module):
         self.register_buffer("mean", torch.tensor(config.image_mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.image_std).view(3, 1, 1), persistent=False)
 
-    def forward(self, images: Sequence[Tensor]) -> ImageList:
+    def forward(self, images: Sequence[Tensor], min_size: int | None = None) -> ImageList:
         """Batch images of (3, H, W) RGB, uint8 or float in [0, 1].
+
+        Args:
+            images: of any sizes, on any device.
+            min_size: another shorter side than the configured one; the limit of the longer side grows with it.
 
         Returns:
             ``tensors`` (N, 3, H', W') float32, zero (the mean colour) beyond each image at the right and the bottom,
             H' and W' multiples of 32; ``image_sizes``, each image's (height, width) in the batch.
         """
-        inputs = [self.resize(self.normalise(image)) for image in images]
+        inputs = [self.resize(self.normalise(image), min_size or self.min_size) for image in images]
         sizes = [(image.shape[1], image.shape[2]) for image in inputs]
         height, width = (-(-max(side) // SIZE_DIVISOR) * SIZE_DIVISOR for side in zip(*sizes, strict=True))
         batch = inputs[0].new_zeros(len(inputs), 3, height, width)
@@ -47,10 +51,10 @@ class InputTransform(nn.Module):
         image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
         return (image - self.mean) / self.std
 
-    def resize(self, image: Tensor) -> Tensor:
+    def resize(self, image: Tensor, min_size: int) -> Tensor:
         """Bring (3, H, W) to the network's size, bilinear on pixel centres as in Detectron."""
         old = (image.shape[1], image.shape[2])
-        new = input_size(old, self.min_size, self.max_size)
+        new = input_size(old, min_size, round(self.max_size * min_size / self.min_size))
         return image if new == old else F.interpolate(image[None], new, mode="bilinear", align_corners=False)[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -124,6 +125,23 @@ def test_any_size_of_image(config: ModelConfig, size: tuple[int, int]) -> None:
     fresh = build(config, recipe.InferenceConfig(score_threshold=0.0, detections_per_image=7)).eval()
     fresh.load_state_dict(model.state_dict())
     assert torch.equal(after.boxes, fresh(usual)[0].boxes)
+
+
+def test_image_without_proposals(config: ModelConfig) -> None:
+    """Also beside one that has some, and mirrored too."""
+    for inference in (recipe.InferenceConfig(score_threshold=0.0), recipe.InferenceConfig(flip=True)):
+        model = build(config, inference).eval()
+        propose = model.rpn.filter_proposals
+
+        def none_in_the_first(*parts: Any, propose: Any = propose) -> Any:
+            boxes, scores = propose(*parts)
+            return [boxes[0][:0], *boxes[1:]], [scores[0][:0], *scores[1:]]
+
+        with patch.object(model.rpn, "filter_proposals", none_in_the_first):
+            nothing, found = model([torch.rand(3, 96, 96), torch.rand(3, 96, 96)])
+        assert len(nothing) == 0
+        assert nothing.mask_probs.shape == (0, 28, 28)
+        assert inference.flip or len(found)
 
 
 def test_a_batch_is_its_images(config: ModelConfig) -> None:

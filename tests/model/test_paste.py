@@ -8,6 +8,7 @@ import torch
 from pycocotools import mask as coco
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from dataset_adapters.rle import Rle, area, encode
 from robsub.model.paste import paste_to_rle
@@ -74,6 +75,15 @@ def test_a_box_on_whole_pixels_is_filled() -> None:
     (pasted,) = paste_to_rle(torch.ones(1, 28, 28), torch.tensor([[10.0, 4, 20, 25]]), (30, 40))
     assert area(pasted) == 210
     assert coco.toBbox(pasted).tolist() == [10, 4, 10, 21]
+
+
+def test_torchvision_makes_masks_larger() -> None:
+    """Its paste cuts the box to whole pixels and adds one on each axis: of 10 x 21 pixels it makes 11 x 22."""
+    box, size = torch.tensor([[10.4, 4.3, 20.4, 25.3]]), (30, 40)
+    (pasted,) = paste_to_rle(torch.ones(1, 28, 28), box, size)
+    assert coco.toBbox(pasted).tolist() == [10, 4, 10, 21]
+    theirs = encode((paste_masks_in_image(torch.ones(1, 1, 28, 28), box, size)[0, 0] >= 0.5).numpy())
+    assert coco.toBbox(theirs).tolist() == [10, 4, 11, 22]
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, 1.5])

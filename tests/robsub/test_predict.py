@@ -1,0 +1,252 @@
+"""Prediction: the store it fills, what it refuses, odd photos, and what an object attended to."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.labels import JOINT_CLASSES
+from dataset_adapters.problems import InputError
+from dataset_adapters.registry import get_adapter
+from robsub.config import load_recipe, recipe_to_dict
+from robsub.model.detections import Detections
+from robsub.model.mask_rcnn import build_model
+from robsub.photos import read_photo
+from robsub.predict import BATCHES_UNDER_WAY, Detector, ahead, load_detector, predict, save_attention
+from robsub.predictions import MANIFEST, PredictionStore
+from robsub.recipe import InferenceConfig
+from robsub.training.checkpoint import FORMAT, load_checkpoint
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's network with random weights, which finds something everywhere."""
+    torch.manual_seed(0)
+    recipe = load_recipe("demo")
+    recipe = replace(recipe, inference=InferenceConfig(score_threshold=0.0, detections_per_image=5))
+    model = build_model(recipe.model, recipe.inference, 1 + len(JOINT_CLASSES))
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    state = {"recipe": recipe_to_dict(recipe), "classes": list(JOINT_CLASSES), "model": model.state_dict()}
+    torch.save({"format": FORMAT, **state}, path)
+    return path
+
+
+@pytest.fixture
+def kitti(world: Path, tmp_path: Path) -> Path:
+    """A data root with a copy of KITTI."""
+    copytree(world / "kitti", tmp_path / "data/kitti")
+    return tmp_path / "data"
+
+
+def altered(checkpoint: Path, path: Path, **changes: Any) -> Path:
+    torch.save({**load_checkpoint(checkpoint), **changes}, path)
+    return path
+
+
+def stored(path: Path, name: str) -> list[Prediction]:
+    store = PredictionStore(path)
+    size = json.loads(next(line for line in _lines(path) if json.loads(line)["image"] == name))["size"]
+    found = store.predictions(name, (size[0], size[1]))
+    assert found is not None
+    return found
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for shard in path.glob("*.jsonl") for line in shard.read_text().splitlines()]
+
+
+def test_store_holds_what_the_network_finds(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:
+    adapter = get_adapter("kitti", kitti)
+    done = predict(adapter, "test", checkpoint, tmp_path / "store")
+    assert (done.images, done.new, done.skipped) == (2, 2, ())
+    detector = load_detector(checkpoint, load_checkpoint(checkpoint), CPU)
+    roads = detector.indices(tuple(adapter.class_map.values()))
+    for frame in adapter.frames("test"):
+        image = read_photo(frame.image)
+        found = detector.model.detect([image], roads)[0]
+        expected = list(detector.predictions(found, (image.shape[1], image.shape[2])))
+        got = stored(tmp_path / "store", frame.name)
+        assert [(p.label, p.score, p.rle) for p in got] == [(p.label, p.score, p.rle) for p in expected]
+        assert len(got) == 5
+    assert predict(adapter, "test", checkpoint, tmp_path / "store").new == 0
+
+
+def test_broken_images_are_listed_and_tried_again(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:
+    adapter = get_adapter("kitti", kitti)
+    photo = adapter.frames("test")[0].image
+    whole = photo.read_bytes()
+    photo.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=photo.name):
+        predict(adapter, "test", checkpoint, tmp_path / "store")
+    done = predict(adapter, "test", checkpoint, tmp_path / "store", skip_broken=True)
+    assert (done.images, done.new, len(done.skipped)) == (1, 1, 1)
+    listed = json.loads((tmp_path / "store" / MANIFEST).read_text())["skipped"]
+    assert len(listed) == 1
+    assert str(photo) in listed[0]
+    photo.write_bytes(whole)
+    done = predict(adapter, "test", checkpoint, tmp_path / "store")
+    assert (done.images, done.new) == (2, 1)
+    assert json.loads((tmp_path / "store" / MANIFEST).read_text())["skipped"] == []
+
+
+def test_settings_of_a_store_stay(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:
+    adapter = get_adapter("kitti", kitti)
+    predict(adapter, "test", checkpoint, tmp_path / "store", amp=True, batch_size=2)
+    predict(adapter, "test", checkpoint, tmp_path / "views", flip=True, sizes=(64, 96))
+    assert len(_lines(tmp_path / "store")) == len(_lines(tmp_path / "views")) == 2
+    with pytest.raises(InputError, match="'amp': True"):
+        predict(adapter, "test", checkpoint, tmp_path / "store")
+    with pytest.raises(InputError, match="'flip': True"):
+        predict(adapter, "test", checkpoint, tmp_path / "views")
+    assert predict(adapter, "test", checkpoint, tmp_path / "views", flip=True, sizes=(64, 96)).new == 0
+
+
+def test_nan_is_named_with_its_tensor(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:
+    weights = load_checkpoint(checkpoint)["model"]
+    weights["roi_heads.box_roi_pool.block.phi.weight"][0, 0] = float("nan")
+    path = altered(checkpoint, tmp_path / "nan.pt", model=weights)
+    with pytest.raises(
+        InputError, match=r"1 of 256 numbers NaN or infinite in roi_heads\.box_roi_pool\.block\.phi\.weight"
+    ):
+        predict(get_adapter("kitti", kitti), "test", path, tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("nl_g", 4, r"g\.0\.weight of shape \(8, 32, 1, 1\), expected shape \(4, .* or model\.nl_g"),
+        ("nl_heads", (), "block.phi.weight of shape .*, expected none"),
+        ("layers", (1, 1, 1, 2), r"layer4\.1\.conv1\.weight missing, expected .* model\.layers"),
+        ("width", 8, r"body\.conv1\.weight .* model\.width"),
+        ("fpn_channels", 16, r"fpn\.inner_blocks.* model\.fpn_channels"),
+    ],
+)  # fmt: skip
+def test_another_configuration_is_named(
+    checkpoint: Path, tmp_path: Path, setting: str, value: object, words: str
+) -> None:
+    state = load_checkpoint(checkpoint)
+    state["recipe"]["model"][setting] = value
+    with pytest.raises(InputError, match=words):
+        load_detector(tmp_path / "other.pt", state, CPU)
+
+
+def test_odd_photos_are_rgb(tmp_path: Path) -> None:
+    """Whatever the mode, the same picture; a 16-bit one is not cut off at 255, and EXIF's turn is not followed."""
+    grey = np.linspace(0, 255, 12 * 8).reshape(8, 12).astype(np.uint8)
+    rgb = Image.fromarray(grey).convert("RGB")
+    sixteen = Image.fromarray(grey.astype(np.uint16) * 256 + 7)
+    exif = rgb.getexif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    files = {
+        "grey.png": Image.fromarray(grey), "sixteen.png": sixteen,
+        "palette.png": rgb.convert("P", palette=Image.Palette.ADAPTIVE),
+        "alpha.png": rgb.convert("RGBA"), "cmyk.tif": rgb.convert("CMYK"),
+        "float.tif": Image.fromarray(grey * 1.0).convert("F"),
+    }  # fmt: skip
+    for name, image in files.items():
+        image.save(tmp_path / name)
+        read = read_photo(tmp_path / name)
+        assert read.dtype == torch.uint8
+        assert read.is_contiguous()
+        expected = torch.from_numpy(grey).expand(3, 8, 12)
+        assert (read.int() - expected.int()).abs().max() <= 1, name
+    rgb.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    assert read_photo(tmp_path / "turned.jpg").shape == (3, 8, 12)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (200, 20000), (20000, 200)])
+def test_odd_sizes_are_predicted(kitti: Path, checkpoint: Path, tmp_path: Path, size: tuple[int, int]) -> None:
+    adapter = get_adapter("kitti", kitti)
+    frame = adapter.frames("test")[0]
+    Image.new("L", size[::-1], 128).save(frame.image)
+    assert predict(adapter, "test", checkpoint, tmp_path / "store").new == 2
+    assert all(tuple(p.rle["size"]) == size for p in stored(tmp_path / "store", frame.name))
+
+
+def test_loading_runs_one_ahead() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(5):
+            made.append(number)
+            yield number
+
+    used = []
+    for item in ahead(items()):
+        time.sleep(0.02)
+        used.append(item)
+        assert len(made) <= item + 2
+    assert used == list(range(5))
+    assert list(ahead(iter(()))) == []
+
+
+def test_masks_are_made_meanwhile_but_do_not_pile_up(
+    kitti: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = get_adapter("kitti", kitti)
+    seen = {"waiting": 0, "most": 0}
+    threads = set()
+    detect = Detector.predictions
+
+    def slowly(self: Detector, found: Detections, size: tuple[int, int]) -> list[Prediction]:
+        threads.add(threading.current_thread())
+        time.sleep(0.05)
+        seen["waiting"] -= 1
+        return list(detect(self, found, size))
+
+    def quickly(self: Any, images: Any, classes: Any = None) -> list[Detections]:
+        seen["waiting"] += 1
+        seen["most"] = max(seen["most"], seen["waiting"])
+        return [
+            Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 28, 28))
+        ]
+
+    monkeypatch.setattr(Detector, "predictions", slowly)
+    monkeypatch.setattr("robsub.model.mask_rcnn.MaskRCNN.detect", quickly)
+    assert predict(adapter, "train", checkpoint, tmp_path / "store").new > 2 * BATCHES_UNDER_WAY
+    assert 2 <= seen["most"] <= BATCHES_UNDER_WAY + 2
+    assert threading.current_thread() not in threads
+
+
+def test_attention_of_a_picture(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:
+    adapter = get_adapter("kitti", kitti)
+    name = adapter.frames("test")[0].name
+    picture = save_attention(adapter, "test", checkpoint, name, tmp_path / "looks")
+    with Image.open(picture) as image:
+        assert image.width > image.height / 4
+    record = json.loads((tmp_path / "looks" / f"{name}.json").read_text())
+    assert len(record["objects"]) == 5
+    boxes = [found["box"] for found in record["objects"]]
+    for found in record["objects"]:
+        assert found["attends"].keys() == {"box", "mask"}
+        for looks in found["attends"].values():
+            weights = [look["weight"] for look in looks]
+            assert weights == sorted(weights, reverse=True)
+            assert 0 < sum(weights) <= 1.001
+        assert all(look["box"] in boxes for look in found["attends"]["mask"])  # all objects: a row is whole
+        assert sum(look["weight"] for look in found["attends"]["mask"]) == pytest.approx(1, abs=1e-3)
+    with pytest.raises(InputError, match="no such image"):
+        save_attention(adapter, "test", checkpoint, "none", tmp_path / "looks")
