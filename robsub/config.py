@@ -60,25 +60,55 @@ def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe that comes with robsub, by name, or any other, by path.
 
     Args:
-        name: ``rob2018``, ``demo``, or the path of a TOML file.
+        name: ``rob2018``, ``finetune``, ``demo``, or the path of a TOML file.
         overrides: settings like ``train.batch_size=8`` that win over the file.
 
     Raises:
         InputError: no such recipe, or a setting that does not exist or has the wrong type.
     """
-    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
-    if not path.is_file():
-        known = sorted(p.stem for p in RECIPES.glob("*.toml"))
-        raise InputError(
-            name, found="no such recipe", expected=f"one of {', '.join(known)}, or a file",
-            fix="Choose one of these, or name a file ending in .toml.",
-        )  # fmt: skip
-    settings = read_toml(path)
+    path = _recipe_file(name)
+    settings = _inherited(path)
     recipe = recipe_from_dict(settings, path.stem, path)
     for override in overrides:
         _merge(settings, _parse_override(override))
         recipe = recipe_from_dict(settings, path.stem, f"-o {override}")
     return recipe
+
+
+def _recipe_file(name: str, folder: Path = Path()) -> Path:
+    """The file of a recipe that comes with robsub, or of any other by its path, from ``folder``."""
+    path = folder / name if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    if not path.is_file():
+        known = sorted(p.stem for p in RECIPES.glob("*.toml"))
+        near = difflib.get_close_matches(name, known, n=1)
+        raise InputError(
+            name, found="no such recipe", expected=f"one of {', '.join(known)}, or a file",
+            fix=f"Did you mean {near[0]!r}?" if near else "Choose one of these, or name a file ending in .toml.",
+        )  # fmt: skip
+    return path
+
+
+def _inherited(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A recipe file's settings over those of the recipe that it names as ``base``, and so on down.
+
+    Every file is checked by itself, so that a mistake is told of the file that has it.
+    """
+    if path.resolve() in heirs:
+        raise InputError(
+            path, found=f"itself among its bases: base = {read_toml(path)['base']!r}",
+            expected="bases that end", fix="Name another base, or none.",
+        )  # fmt: skip
+    settings = read_toml(path)
+    base = settings.pop("base", None)
+    recipe_from_dict(settings, path.stem, path)
+    if base is None:
+        return settings
+    if not isinstance(base, str):
+        raise InputError(path, found=f"base = {base!r}", expected="a recipe's name or file", fix="Mend that setting.")
+    whole = _inherited(_recipe_file(base, path.parent), (*heirs, path.resolve()))
+    whole.pop("name", None)
+    _merge(whole, settings)
+    return whole
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class ModelConfig:
     """Shorter side of the network's input, pixels."""
     max_size: int = 1333
     """Longest side of the network's input, pixels."""
+    geometry: Literal["torchvision", "detectron"] = "torchvision"
+    """Where anchors and the cells of a RoI lie; detectron for Detectron's weights as they are (docs/model.md)."""
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     """RGB mean subtracted from images in [0, 1]."""
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -83,22 +85,48 @@ class InferenceConfig:
     """Most detections of an image."""
     mask_threshold: float = 0.5
     """Mask probability from which a pixel belongs to the object."""
+    flip: bool = False
+    """See every image mirrored too, and merge what is found."""
+    sizes: tuple[int, ...] = ()
+    """See every image at these shorter sides, pixels, and merge what is found; none is at the model's own."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Training. The defaults are the paper's section 3; what it does not state follows Detectron (docs/training.md)."""
 
+    init: str = ""
+    """Weights to start from: a run, a checkpoint, or Detectron's .pkl; empty for random ones."""
     datasets: tuple[str, ...] = ("cityscapes", "kitti", "wilddash", "scannet", "ade20k")
-    """Data sets trained on jointly; those that are not on disk are named and left out."""
+    """Data sets trained on jointly."""
+    allow_missing: bool = False
+    """Train on the others where a data set is not on disk, instead of refusing."""
     split: Literal["train", "trainval"] = "train"
     """Split of each data set."""
-    sampling: Literal["size", "equal"] = "size"
-    """Images drawn in proportion to each data set's size, or equally from each."""
+    sampling: Literal["size", "equal", "temperature", "weights"] = "size"
+    """How often each data set is drawn: by its number of images n, equally, by n ** (1 / temperature), by weights."""
+    temperature: float = 2.0
+    """For sampling by temperature: 1 is by size, infinity is equal."""
+    weights: tuple[float, ...] = ()
+    """For sampling by weights: one for each of datasets; they need not add up to 1."""
+    group_by_aspect: bool = False
+    """Keep upright and lying images in different steps, so that less of a batch is padding."""
+    keep_empty: bool = True
+    """Train on images without an object too. Leaving them out reads all ground truth once, before the first step."""
+    max_broken: int = 10
+    """Images that do not open or whose labels are wrong, after which each process stops; up to then another image
+    takes their place."""
     iterations: int = 136_000
     """Length of the run in steps."""
     batch_size: int = 16
-    """Images of a step, over all processes."""
+    """Images of a step, over all processes. The rates are for 16 images: with b images multiply them by b / 16, and
+    the iterations by 16 / b."""
+    accumulate: int = 1
+    """Parts in which a process sends its images of a step through the network; more parts need less memory."""
+    shorter_sides: tuple[int, ...] = ()
+    """Shorter sides of the network's input in training, one of which is drawn for each step; none is model.min_size."""
+    flip: float = 0.5
+    """Probability of a horizontal flip."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """SGD with momentum, or AdamW."""
     learning_rate: float = 0.02
@@ -119,19 +147,33 @@ class TrainConfig:
     """Weight decay of weights; norm parameters and biases have none."""
     clip_norm: float = 0.0
     """Largest gradient norm; 0 does not clip."""
-    flip: float = 0.5
-    """Probability of a horizontal flip."""
+    ema: float = 0.0
+    """Decay of the moving average of the weights, which is then what predicts, e.g. 0.9998; 0 takes no average."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the network's layers; bfloat16 is quick on GPUs that have it and slow on most CPUs. Losses are float32."""
+    channels_last: bool = False
+    """Keep channels innermost in memory: quicker on GPUs."""
+    compile: bool = False
+    """Compile the backbone with torch.compile: minutes at the start and for every new image size, quicker steps."""
     seed: int = 0
     """Seed of weights, order and augmentation."""
     workers: int = 2
-    """Processes that load data; 0 loads in the training process."""
+    """Processes that load data, for each process that trains; 0 loads in the training process."""
     time_budget_s: float = 0.0
     """Seconds after which the schedule is at its end although iterations are left; 0 is no budget. With a budget the
     result depends on the machine's speed."""
     checkpoint_every: int = 1000
     """Iterations between checkpoints."""
+    keep_checkpoints: int = 2
+    """Checkpoints kept, the last one included."""
+    validate_every: int = 0
+    """Iterations between evaluations of the val splits; 0 does not evaluate."""
+    validate_images: int = 200
+    """Most images of a data set evaluated each time, evenly over its val split; 0 takes all."""
     log_every: int = 20
     """Iterations between two lines of metrics.jsonl."""
+    tensorboard: bool = False
+    """Write TensorBoard's files into the run's folder too; needs the package tensorboard."""
 
 
 @dataclass(frozen=True)

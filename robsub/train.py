@@ -6,34 +6,30 @@ same command goes on from the checkpoint.
 
 from __future__ import annotations
 
-import json
-import resource
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 
-from dataset_adapters.base import DatasetAdapter, Frame
-from dataset_adapters.labels import JOINT_CLASSES
+from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
-from dataset_adapters.registry import get_adapter
-from robsub.config import recipe_from_dict, recipe_to_dict
-from robsub.model.mask_rcnn import build_model
+from robsub.config import recipe_from_dict
 from robsub.recipe import Recipe, TrainConfig
-from robsub.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
-from robsub.training.distributed import Process, join_run, leave_cores
-from robsub.training.draws import Draws, PositionSampler
-from robsub.training.joint_dataset import JointDataset, Sample
-from robsub.training.schedule import learning_rate, progress, steps_in_all
+from robsub.recipe_text import paper_count_note
+from robsub.training.checkpoint import BEST, CHECKPOINT, load_newest_checkpoint, remove_checkpoints
+from robsub.training.distributed import join_run, leave_cores
+from robsub.training.images import TrainingImages, annotated_frames, training_images
+from robsub.training.lock import locked
+from robsub.training.trainer import Trainer, say
 
-METRICS = "metrics.jsonl"
+FREE = frozenset(
+    "allow_missing max_broken workers checkpoint_every keep_checkpoints validate_every validate_images log_every "
+    "tensorboard".split()
+)
+"""Settings of training that a run may change when it goes on: none has a part in what is learned."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +38,32 @@ class Run:
 
     path: Path
     iteration: int
-    images: dict[str, int]
-    """Training images found, by data set."""
+    images: TrainingImages
+    best: Mapping[str, float]
+    """Iteration and AP of the best validation; empty without one."""
+    broken: tuple[str, ...] = ()
+    """Files that were left out because they are broken."""
 
     def text(self) -> str:
-        """One line for the terminal."""
-        found = ", ".join(f"{name} {count or 'not here'}" for name, count in self.images.items())
-        return f"{self.path}: trained for {self.iteration} iterations on {sum(self.images.values())} images ({found})"
+        """A few lines for the terminal."""
+        lines = [f"{self.path}: trained for {self.iteration} iterations on {self.images.text()}"]
+        if self.best:
+            ap, iteration = self.best["AP"], self.best["iteration"]
+            lines.append(f"best validation: AP {ap:.3f} at iteration {iteration:.0f}, kept as {BEST}")
+        if self.broken:
+            lines.append(f"{len(self.broken)} broken files left out, the first {self.broken[0]}")
+        return "\n".join(lines)
 
 
-def train(recipe: Recipe, data_root: Path, out: Path, *, overwrite: bool = False, resume: bool = False) -> Run:
+def train(
+    recipe: Recipe,
+    data_root: Path,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    options: Options | None = None,
+) -> Run:
     """Train a recipe into a run's folder, or go on where that run stopped.
 
     Args:
@@ -60,44 +72,72 @@ def train(recipe: Recipe, data_root: Path, out: Path, *, overwrite: bool = False
         out: the run's folder.
         overwrite: start over even if the run is there.
         resume: insist on going on from a checkpoint.
+        options: how ground truth is read; a cache saves most of the reading.
 
     Raises:
-        InputError: no data, a file that does not read, a run of another recipe, nothing to resume.
+        InputError: data is missing or broken, a run of another recipe, nothing to resume, another training in the
+            folder, settings that contradict each other, not enough memory, a loss that is not finite.
     """
+    check_settings(recipe.train)
     torch.manual_seed(recipe.train.seed)
     leave_cores(recipe.train.workers)
-    frames = training_frames(recipe.train, data_root)
-    images = {name: sum(a.name == name for a, _ in frames) for name in recipe.train.datasets}
-    with join_run() as process:
-        if overwrite and process.is_main:
-            (out / CHECKPOINT).unlink(missing_ok=True)
+    frames = annotated_frames(recipe.train, data_root, options)
+    with join_run() as process, locked(out) if process.is_main else nullcontext():
+        if recipe.train.batch_size % process.world_size:
+            raise InputError(
+                "train.batch_size", found=f"{recipe.train.batch_size} images for {process.world_size} processes",
+                expected="as many for each", fix=f"Choose a multiple of {process.world_size}.",
+            )  # fmt: skip
+        if overwrite and process.is_main and not process.restarted:
+            remove_checkpoints(out)
         process.wait()
         state = former_state(recipe, out, resume)
+        images = process.share(training_images(recipe.train, frames, out) if process.is_main else None)
+        assert images is not None
         if state is not None and state["finished"]:
-            return Run(out, state["iteration"], images)
-        trainer = Trainer(recipe, frames, out, process)
-        trainer.restore(state)
+            return Run(out, state["iteration"], images, state.get("best", {}))
+        if process.is_main:
+            _tell_start(recipe, images, state)
+        trainer = Trainer(recipe, images, out, process)
+        trainer.start(state)
         trainer.run()
-        return Run(out, trainer.iteration, images)
+        return Run(out, trainer.iteration, images, trainer.best, tuple(sorted(trainer.broken)))
 
 
-def training_frames(config: TrainConfig, data_root: Path) -> list[tuple[DatasetAdapter, Frame]]:
-    """All annotated frames of the recipe's data sets; a data set that is not on disk is left out.
+def check_settings(config: TrainConfig) -> None:
+    """Refuse settings of training that have no meaning.
 
     Raises:
-        InputError: none of them is there.
+        InputError: names the first of them.
     """
-    found: list[tuple[DatasetAdapter, Frame]] = []
-    for name in config.datasets:
-        adapter = get_adapter(name, data_root)
-        if adapter.root.is_dir():
-            found += [(adapter, frame) for frame in adapter.frames(config.split)]
-    if not found:
-        raise InputError(
-            data_root, found="none of the data sets", expected=f"one or more of {', '.join(config.datasets)}",
-            fix="Put the data there, or name another folder with --data-root; 'robsub demo' makes a small one.",
-        )  # fmt: skip
-    return found
+    least = {"batch_size": 1, "accumulate": 1, "iterations": 1, "keep_checkpoints": 1, "log_every": 1}
+    least |= {"checkpoint_every": 1, "workers": 0, "validate_every": 0, "validate_images": 0, "max_broken": 0}
+    for name, low in least.items():
+        if getattr(config, name) < low:
+            raise _unfit(name, f"{getattr(config, name)}", f"{low} or more")
+    if config.temperature <= 0:
+        raise _unfit("temperature", f"{config.temperature}", "more than 0")
+    if not 0 <= config.ema < 1:
+        raise _unfit("ema", f"{config.ema}", "0, or a decay below 1 such as 0.9998")
+    if len(config.step_rates) != len(config.steps):
+        raise _unfit("step_rates", f"{len(config.step_rates)} rates", f"one for each of the {len(config.steps)} steps")
+    whole = len(config.weights) == len(config.datasets) and min(config.weights) >= 0 and any(config.weights)
+    if config.sampling == "weights" and not whole:
+        raise _unfit("weights", f"{list(config.weights)}", f"one for each of {', '.join(config.datasets)}, not all 0")
+
+
+def _unfit(name: str, found: str, expected: str) -> InputError:
+    return InputError(f"train.{name}", found=found, expected=expected, fix=f"Set it with -o train.{name}=...")
+
+
+def _tell_start(recipe: Recipe, images: TrainingImages, state: Mapping[str, Any] | None) -> None:
+    say(images.text())
+    if recipe.name == "rob2018":
+        say(paper_count_note(len(images.frames)))
+    if state is not None:
+        say(f"goes on from iteration {state['iteration']}")
+        if state.get("images") not in (None, images.digest):
+            say("the images are not those that the run began with, so their order differs from an undisturbed run's")
 
 
 def former_state(recipe: Recipe, out: Path, resume: bool) -> dict[str, Any] | None:
@@ -110,168 +150,23 @@ def former_state(recipe: Recipe, out: Path, resume: bool) -> dict[str, Any] | No
         if resume:
             raise InputError(out, found="no checkpoint", expected="a run to resume", fix="Start it without --resume.")
         return None
-    state = load_checkpoint(out)
+    state, damage = load_newest_checkpoint(out)
+    if damage is not None:
+        say(f"goes on from an earlier checkpoint, for the last one is damaged: {damage}")
     former = recipe_from_dict(state["recipe"], recipe.name, out)
-    for part in ("model", "train", "inference"):
-        ours, theirs = getattr(recipe, part), getattr(former, part)
-        for f in fields(ours):
-            if getattr(ours, f.name) != getattr(theirs, f.name):
-                raise InputError(
-                    out / CHECKPOINT, found=f"a run with {part}.{f.name} = {getattr(theirs, f.name)}",
-                    expected=f"{part}.{f.name} = {getattr(ours, f.name)}",
-                    fix="Choose another folder with --out, or start over with --overwrite.",
-                )  # fmt: skip
+    if different := list(_differences(recipe, former)):
+        raise InputError(
+            out / CHECKPOINT, found="a run with " + ", ".join(f"{name} = {theirs}" for name, _, theirs in different),
+            expected=", ".join(f"{name} = {ours}" for name, ours, _ in different),
+            fix="Choose another folder with --out, or start over with --overwrite.",
+        )  # fmt: skip
     return state
 
 
-class Trainer:
-    """One process's share of a run.
-
-    Args:
-        recipe: all settings.
-        frames: the training images.
-        out: the run's folder.
-        process: this process's place among the run's processes.
-    """
-
-    def __init__(
-        self, recipe: Recipe, frames: Sequence[tuple[DatasetAdapter, Frame]], out: Path, process: Process
-    ) -> None:
-        self.config = recipe.train
-        self.recipe = recipe
-        self.out = out
-        self.process = process
-        self.frames = frames
-        self.model = build_model(recipe.model, recipe.inference, num_classes=1 + len(JOINT_CLASSES)).to(process.device)
-        self.optimizer = build_optimizer(self.config, self.model)
-        self.iteration = 0
-        self.seconds = 0.0
-
-    def restore(self, state: dict[str, Any] | None) -> None:
-        """Take up a checkpoint's state; None leaves the start as it is."""
-        if state is not None:
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.iteration, self.seconds = state["iteration"], state["seconds"]
-            torch.set_rng_state(state["rng"][self.process.rank])
-
-    def save(self, *, finished: bool) -> None:
-        """Write the checkpoint, by the main process, with every process's random state."""
-        states = self.process.gather(torch.get_rng_state())
-        if self.process.is_main:
-            state = {
-                "recipe": recipe_to_dict(self.recipe),
-                "classes": list(JOINT_CLASSES),
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "iteration": self.iteration,
-                "seconds": self.seconds,
-                "rng": states,
-                "finished": finished,
-            }
-            save_checkpoint(self.out, state)
-
-    def run(self) -> None:
-        """Train to the end of the schedule."""
-        config = self.config
-        module: nn.Module = self.model.train()
-        if self.process.world_size > 1:
-            module = DistributedDataParallel(module)
-        self._cut_metrics()
-        bar = tqdm(
-            total=config.iterations, initial=self.iteration, desc="train", unit="step",
-            disable=None if self.process.is_main else True,
-        )  # fmt: skip
-        before = time.perf_counter()
-        for samples in self._batches():
-            done = self.process.share(progress(config, self.iteration, self.seconds))
-            if done >= 1:
-                break
-            waited = time.perf_counter() - before
-            losses = self._step(module, samples, done)
-            self.iteration += 1
-            now = time.perf_counter()
-            self.seconds += now - before
-            self._log(losses, waited, now - before, done)
-            bar.set_postfix(loss=f"{sum(losses.values()):.2f}", refresh=False)
-            bar.total = steps_in_all(config, self.iteration, self.seconds)
-            bar.update()
-            before = now
-            if self.iteration % config.checkpoint_every == 0:
-                self.save(finished=False)
-        bar.close()
-        self.save(finished=True)
-
-    def _batches(self) -> Iterator[list[Sample]]:
-        config, process = self.config, self.process
-        sizes = [sum(a.name == name for a, _ in self.frames) for name in config.datasets]
-        draws = Draws(tuple(n for n in sizes if n), config.sampling, config.flip, config.seed)
-        positions = PositionSampler(
-            range(self.iteration, config.iterations), config.batch_size, process.rank, process.world_size
-        )
-        loader = DataLoader(
-            JointDataset(self.frames, draws), batch_sampler=positions, num_workers=config.workers, collate_fn=list,
-            pin_memory=process.device.type == "cuda", persistent_workers=config.workers > 0,
-            generator=torch.Generator(),  # its seed must not be drawn from the state that a checkpoint restores
-        )  # fmt: skip
-        for batch in loader:
-            for sample in batch:
-                if isinstance(sample, InputError):
-                    raise sample
-            yield batch
-
-    def _step(self, module: nn.Module, samples: Sequence[Sample], done: float) -> dict[str, float]:
-        """One optimizer step; returns the losses."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.iteration, done)
-        losses: dict[str, Tensor] = module([s.image for s in samples], [s.target for s in samples])
-        total = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(total):
-            raise InputError(
-                self.out, found=f"a loss of {total.item()} at iteration {self.iteration}", expected="a finite loss",
-                fix=f"Lower train.learning_rate. The images were {', '.join(s.name for s in samples)}.",
-            )  # fmt: skip
-        self.optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
-        if self.config.clip_norm > 0:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        self.optimizer.step()
-        return {name: loss.item() for name, loss in losses.items()}
-
-    def _log(self, losses: dict[str, float], waited: float, taken: float, done: float) -> None:
-        if not self.process.is_main or self.iteration % self.config.log_every:
-            return
-        line = {
-            "iteration": self.iteration,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "loss": sum(losses.values()),
-            **losses,
-            "data_s": waited,
-            "step_s": taken,
-            "images_per_s": self.config.batch_size / taken,
-            "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            "progress": done,
-        }
-        with (self.out / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({k: round(v, 6) for k, v in line.items()}) + "\n")
-
-    def _cut_metrics(self) -> None:
-        """Drop the lines after the checkpoint that this start goes on from."""
-        if self.process.is_main:
-            self.out.mkdir(parents=True, exist_ok=True)
-            path = self.out / METRICS
-            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-            kept = [line for line in lines if line.endswith("}") and json.loads(line)["iteration"] <= self.iteration]
-            path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-
-
-def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """SGD or AdamW; weights of convolutions and linear layers decay, norm parameters and biases do not."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=config.learning_rate)
-    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+def _differences(ours: Recipe, theirs: Recipe) -> Iterator[tuple[str, object, object]]:
+    """(setting, our value, their value) of everything that has a part in what is learned."""
+    for part in ("model", "train", "inference"):
+        for field in fields(getattr(ours, part)):
+            values = tuple(getattr(getattr(recipe, part), field.name) for recipe in (ours, theirs))
+            if values[0] != values[1] and not (part == "train" and field.name in FREE):
+                yield f"{part}.{field.name}", *values

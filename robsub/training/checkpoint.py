@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +15,73 @@ from dataset_adapters.problems import InputError
 from robsub.files import atomic_path
 
 CHECKPOINT = "checkpoint.pt"
+"""The last one."""
+BEST = "best.pt"
+"""The one with the best validation."""
+FORMER = "checkpoint-*.pt"
+"""The last few, by iteration, the last one among them."""
 FORMAT = "robsub-checkpoint-1"
 
 
-def save_checkpoint(run: Path, state: dict[str, Any]) -> None:
-    """Replace the run's checkpoint, atomically: a full disk or a kill leaves the former one."""
+def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int = 1, best: bool = False) -> None:
+    """Replace the run's checkpoint, atomically: a full disk or a kill leaves the former one.
+
+    Args:
+        run: the run's folder.
+        state: plain values and tensors; ``iteration`` is the checkpoint's number.
+        keep: how many of the last checkpoints are kept.
+        best: whether it takes the place of ``best.pt``.
+    """
     with atomic_path(run / CHECKPOINT) as temporary:
         torch.save({"format": FORMAT, **state}, temporary)
+    if best:
+        _link(run / CHECKPOINT, run / BEST)
+    if keep > 1:
+        _link(run / CHECKPOINT, run / FORMER.replace("*", f"{state['iteration']:07}"))
+    for path in former_checkpoints(run)[keep if keep > 1 else 0 :]:
+        path.unlink()
+
+
+def former_checkpoints(run: Path) -> list[Path]:
+    """The kept checkpoints, the newest first."""
+    return sorted(run.glob(FORMER), reverse=True)
+
+
+def _link(file: Path, name: Path) -> None:
+    """Give a file a second name, or a copy where the file system has no links."""
+    with atomic_path(name) as temporary:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(file, temporary)
+        except OSError:
+            shutil.copyfile(file, temporary)
+
+
+def remove_checkpoints(run: Path) -> None:
+    """Delete all checkpoints of a run."""
+    for path in (run / CHECKPOINT, run / BEST, *former_checkpoints(run)):
+        path.unlink(missing_ok=True)
+
+
+def load_newest_checkpoint(run: Path) -> tuple[dict[str, Any], InputError | None]:
+    """The run's last checkpoint, or if it is damaged the newest whole one, and what was wrong with the last.
+
+    Raises:
+        InputError: none is there, or none is whole.
+    """
+    try:
+        return load_checkpoint(run), None
+    except InputError as error:
+        for path in former_checkpoints(run):
+            try:
+                return load_checkpoint(path), error
+            except InputError:
+                continue
+        raise
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, building nothing but tensors and plain values.
+    """Read a checkpoint, building nothing but tensors and plain values; every record is held against its CRC.
 
     Args:
         path: the file, or the run's folder.
@@ -32,8 +91,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     path = checkpoint_file(path)
     try:
+        _check_records(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InputError(
             path, found=f"a file that does not load ({reason})", expected="a whole checkpoint of robsub",
@@ -45,6 +105,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             fix="Name a run of 'robsub train' with --checkpoint.",
         )  # fmt: skip
     return state
+
+
+def _check_records(path: Path) -> None:
+    """torch writes a CRC for every record, but does not look at it when it reads."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"record {damaged} is damaged")
 
 
 def checkpoint_file(path: Path) -> Path:

@@ -2,53 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robsub.recipe import TrainConfig
+
+Indices = NDArray[np.int64]
+ORDER, PASS, SUBSTITUTE, SIDE = range(4)
+"""What a generator is for, the last part of its seed; ORDER's is left out."""
+
+
+def data_set_shares(config: TrainConfig, sizes: Sequence[int]) -> tuple[float, ...]:
+    """Share of the draws that each data set gets, adding up to 1; a data set without an image gets none.
+
+    Args:
+        config: names the kind of sampling.
+        sizes: images of each data set, in the order of ``config.datasets``.
+    """
+    counts = np.asarray(sizes, dtype=np.float64)
+    raw = {
+        "size": counts,
+        "equal": (counts > 0).astype(np.float64),
+        "temperature": np.where(counts > 0, counts, 1) ** (1 / config.temperature) * (counts > 0),
+        "weights": np.asarray(config.weights or np.ones(len(sizes))) * (counts > 0),
+    }[config.sampling]
+    return tuple(float(share) for share in raw / raw.sum())
+
 
 @dataclass(frozen=True)
 class Draws:
-    """An endless order over several data sets.
+    """An endless order over several data sets, in epochs of as many draws as there are samples.
 
     Attributes:
         sizes: number of samples of each data set; samples are numbered through all of them.
-        sampling: ``size`` visits every sample once per epoch; ``equal`` draws every data set equally often, the small
-            ones several times per epoch.
+        shares: share of each data set in every epoch. Its samples take turns: none is drawn for the n-th time before
+            every other was drawn n - 1 times. With shares proportional to the sizes each comes once per epoch.
         flip: probability of a horizontal flip.
         seed: the run's seed.
+        groups: a small number for every sample; steps hold samples of one group, but for the few left over. Empty for
+            no groups.
+        step: samples of a step.
     """
 
     sizes: tuple[int, ...]
-    sampling: Literal["size", "equal"]
+    shares: tuple[float, ...]
     flip: float
     seed: int
+    groups: tuple[int, ...] = ()
+    step: int = 1
 
     @property
     def epoch_length(self) -> int:
-        """Draws until every sample has had its turn."""
-        return sum(self.sizes) if self.sampling == "size" else max(self.sizes) * len(self.sizes)
+        """Draws of an epoch."""
+        return sum(self.sizes)
 
     def at(self, position: int) -> tuple[int, bool]:
         """(number of the sample, whether it is flipped) of the position-th draw of the run."""
         epoch, index = divmod(position, self.epoch_length)
-        order, flips = _shuffle(self, epoch)
+        order, flips = _epoch(self, epoch)
         return int(order[index]), bool(flips[index])
+
+    def substitute(self, position: int, attempt: int) -> int:
+        """Number of another sample of the same data set, for the attempt-th time that what was drawn is broken."""
+        ends = np.cumsum(self.sizes)
+        own = int(np.searchsorted(ends, self.at(position)[0], side="right"))
+        random = np.random.default_rng((self.seed, position, attempt, SUBSTITUTE))
+        return int(random.integers(ends[own] - self.sizes[own], ends[own]))
 
 
 @lru_cache(maxsize=4)
-def _shuffle(draws: Draws, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _epoch(draws: Draws, epoch: int) -> tuple[Indices, NDArray[np.bool_]]:
+    """Samples and flips of one epoch."""
     random = np.random.default_rng((draws.seed, epoch))
-    samples = np.arange(sum(draws.sizes))
-    if draws.sampling == "equal":
-        ends = np.cumsum(draws.sizes)
-        each = [random.permutation(samples[end - n : end]) for end, n in zip(ends, draws.sizes, strict=True)]
-        samples = np.concatenate([np.resize(part, max(draws.sizes)) for part in each])
-    return random.permutation(samples), random.random(len(samples)) < draws.flip
+    order = random.permutation(_members(draws, epoch))
+    flips = random.random(len(order)) < draws.flip
+    if draws.groups:
+        order = _grouped(order, np.asarray(draws.groups)[order], draws.step, -epoch * len(order) % draws.step, random)
+    return order, flips
+
+
+def _members(draws: Draws, epoch: int) -> Indices:
+    """The samples that an epoch draws, each as often as it comes in it, in ascending order."""
+    firsts = np.cumsum((0, *draws.sizes))
+    before, after = (_turns(draws, n) for n in (epoch, epoch + 1))
+    parts = [
+        firsts[d] + np.array([_turn(draws, d, k) for k in range(before[d], after[d])], dtype=np.int64)
+        for d in range(len(draws.sizes))
+    ]
+    return np.sort(np.concatenate(parts))
+
+
+def _turns(draws: Draws, epochs: int) -> list[int]:
+    """How often each data set has been drawn after some epochs, by the largest remainder."""
+    wanted = np.asarray(draws.shares) * draws.epoch_length * epochs
+    turns = np.floor(wanted + 1e-6).astype(np.int64)
+    behind = np.argsort(turns - wanted, kind="stable")
+    turns[behind[: draws.epoch_length * epochs - turns.sum()]] += 1
+    return [int(n) for n in turns]
+
+
+def _turn(draws: Draws, data_set: int, turn: int) -> int:
+    """Which of a data set's samples has its turn at the turn-th draw of it."""
+    number, place = divmod(turn, draws.sizes[data_set])
+    return int(_pass(draws.seed, data_set, number, draws.sizes[data_set])[place])
+
+
+@lru_cache(maxsize=16)
+def _pass(seed: int, data_set: int, number: int, size: int) -> Indices:
+    """The order in which one data set's samples take their turns for the number-th time."""
+    return np.random.default_rng((seed, data_set, number, PASS)).permutation(size)
+
+
+def _grouped(order: Indices, groups: Indices, step: int, head: int, random: np.random.Generator) -> Indices:
+    """Reorder an epoch so that its whole steps hold one group each.
+
+    Args:
+        order: the epoch's samples.
+        groups: the group of each of them.
+        step: samples of a step.
+        head: samples at the epoch's beginning that belong to a step begun in the epoch before.
+        random: decides the order of the steps.
+
+    Returns:
+        The same samples. What is left over of the groups fills the head, the tail, and as few mixed steps as can be.
+    """
+    whole = max(0, (len(order) - head) // step)
+    steps: list[Indices] = []
+    rest: list[Indices] = []
+    for group in np.unique(groups):
+        members = order[groups == group]
+        pure = len(members) // step * step
+        steps += np.split(members[:pure], pure // step) if pure else []
+        rest.append(members[pure:])
+    steps = [steps[i] for i in random.permutation(len(steps))]
+    left = random.permutation(np.concatenate([*rest, *steps[whole:]]))
+    head = min(head, len(left))
+    mixed = whole - len(steps[:whole])
+    steps = [*steps[:whole], *left[head : head + mixed * step].reshape(mixed, step)]
+    steps = [steps[i] for i in random.permutation(len(steps))]
+    return np.concatenate([left[:head], *steps, left[head + mixed * step :]])
 
 
 @dataclass(frozen=True)
@@ -70,3 +166,10 @@ class PositionSampler:
 
     def __len__(self) -> int:
         return len(self.iterations)
+
+
+def step_shorter_side(config: TrainConfig, iteration: int) -> int | None:
+    """The shorter side that a step's images get, in every process; None for the model's own."""
+    if not config.shorter_sides:
+        return None
+    return int(np.random.default_rng((config.seed, iteration, SIDE)).choice(config.shorter_sides))

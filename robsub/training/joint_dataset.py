@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -18,18 +17,29 @@ from dataset_adapters.problems import InputError
 from robsub.model.id_map import IGNORE
 from robsub.photos import read_photo
 from robsub.training.draws import Draws
+from robsub.training.images import is_object
+from robsub.training.painting import paint
 
 Target = dict[str, Tensor]
 CLASS_INDEX = {name: index for index, name in enumerate(JOINT_CLASSES, start=1)}
 
 
+ATTEMPTS = 20
+"""Draws of another image for a broken one, after which the data set is taken for broken as a whole."""
+
+
 @dataclass(frozen=True)
 class Sample:
-    """A photo, (3, H, W) uint8 RGB, and its target as ``robsub.model`` takes it."""
+    """A photo, (3, H, W) uint8 RGB, and its target as ``robsub.model`` takes it.
+
+    Attributes:
+        broken: what was wrong with the images in whose place this one was drawn.
+    """
 
     name: str
     image: Tensor
     target: Target
+    broken: tuple[InputError, ...] = ()
 
 
 class JointDataset(Dataset[Sample | InputError]):
@@ -45,13 +55,19 @@ class JointDataset(Dataset[Sample | InputError]):
         self.draws = draws
 
     def __getitem__(self, position: int) -> Sample | InputError:
-        """The sample drawn at ``position``; a broken file's error is returned, as a worker cannot raise it whole."""
+        """The sample drawn at ``position``, or in a broken one's place another of its data set.
+
+        An error is returned, for a worker cannot raise it whole.
+        """
         index, flip = self.draws.at(position)
-        adapter, frame = self.frames[index]
-        try:
-            return load_sample(adapter, frame, flip=flip)
-        except InputError as error:
-            return error
+        broken: list[InputError] = []
+        while len(broken) < ATTEMPTS:
+            try:
+                return replace(load_sample(*self.frames[index], flip=flip), broken=tuple(broken))
+            except InputError as error:
+                broken.append(error)
+                index = self.draws.substitute(position, len(broken))
+        return broken[0]
 
 
 def load_sample(adapter: DatasetAdapter, frame: Frame, *, flip: bool = False) -> Sample:
@@ -82,18 +98,15 @@ def joint_target(truth: GroundTruth, class_map: Mapping[str, str]) -> Target:
 
     Returns:
         What ``MaskRCNN.losses`` takes: ``ids`` (H, W) int16, 1 to N on the objects, 0 on background, IGNORE on void and
-        groups; ``values`` (N,) 1 to N; ``boxes`` (N, 4) float32 XYXY pixels, exclusive; ``labels`` (N,) int64, the
-        class's place in JOINT_CLASSES counted from 1.
+        groups; ``values`` (N,) 1 to N; ``boxes`` (N, 4) float32 XYXY pixels, exclusive, none without area; ``labels``
+        (N,) int64, the class's place in JOINT_CLASSES counted from 1.
     """
-    objects = [s for s in truth.segments if not s.is_group and s.label.name in class_map]
-    ids = np.zeros(truth.size, dtype=np.int16)
-    for segment in truth.segments:
-        if segment not in objects:
-            ids[rle.decode(segment.rle)] = IGNORE
-    for number, segment in enumerate(objects, start=1):
-        ids[rle.decode(segment.rle)] = number
+    objects = [s for s in truth.segments if is_object(s, class_map)]
+    ignored = [s.rle for s in truth.segments if s.is_group or s.label.name not in class_map]
+    masks = [*ignored, *(s.rle for s in objects)]
+    values = [*(IGNORE for _ in ignored), *range(1, len(objects) + 1)]
     return {
-        "ids": torch.from_numpy(ids),
+        "ids": torch.from_numpy(paint(masks, values, truth.size)),
         "values": torch.arange(1, len(objects) + 1),
         "boxes": torch.tensor([rle.box(s.rle) for s in objects], dtype=torch.float32).reshape(-1, 4),
         "labels": torch.tensor([CLASS_INDEX[class_map[s.label.name]] for s in objects], dtype=torch.int64),

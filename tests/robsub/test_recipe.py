@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 
 from dataset_adapters.problems import InputError
-from robsub.config import load_recipe, recipe_from_dict, recipe_to_dict
-from robsub.recipe import Recipe
+from robsub.config import RECIPES, load_recipe, recipe_from_dict, recipe_to_dict
+from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
+from robsub.recipe_text import field_docstrings, images_text, recipe_text
 
 
 def test_rob2018_is_the_papers_recipe_and_the_dataclasses_default() -> None:
@@ -18,6 +21,70 @@ def test_rob2018_is_the_papers_recipe_and_the_dataclasses_default() -> None:
     train = recipe.train
     assert (train.iterations, train.learning_rate, train.weight_decay) == (136_000, 0.02, 1e-4)
     assert dict(zip(train.steps, train.step_rates, strict=True)) == {56_000: 0.01, 76_000: 1e-3, 116_000: 1e-4}
+
+
+def test_rob2018_says_every_setting() -> None:
+    said = tomllib.loads((RECIPES / "rob2018.toml").read_text(encoding="utf-8"))
+    assert {part: set(said[part]) for part in said} == {
+        part: set(values) for part, values in asdict(Recipe()).items() if part != "name"
+    }
+
+
+@pytest.mark.parametrize("kind", [ModelConfig, TrainConfig, InferenceConfig])
+def test_every_setting_says_what_it_means(kind: type) -> None:
+    meanings = field_docstrings(kind)
+    assert set(meanings) == {field.name for field in fields(kind)}
+    assert all(text.endswith(".") for text in meanings.values())
+
+
+@pytest.mark.parametrize("overrides", [(), ("train.temperature=inf", "inference.nms=hard", 'train.init="a\\\\b"')])
+@pytest.mark.parametrize("name", ["rob2018", "finetune", "demo"])
+def test_a_shown_recipe_reads_as_itself(name: str, overrides: tuple[str, ...], tmp_path: Path) -> None:
+    recipe = load_recipe(name, overrides)
+    shown = recipe_text(recipe)
+    (tmp_path / "shown.toml").write_text(shown, encoding="utf-8")
+    assert load_recipe(str(tmp_path / "shown.toml")) == recipe
+    assert "# Images of a step, over all processes." in shown
+
+
+def test_a_recipe_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('base = "rob2018"\n[train]\nbatch_size = 4\n')
+    (tmp_path / "more.toml").write_text('base = "mine.toml"\n[model]\nmin_size = 640\n')
+    base, more = load_recipe("rob2018"), load_recipe(str(tmp_path / "more.toml"))
+    assert more.name == "more"
+    assert (more.train.batch_size, more.model.min_size, more.train.split) == (4, 640, "trainval")
+    assert more.inference == base.inference
+
+
+def test_finetune_goes_on_from_the_papers_recipe() -> None:
+    base, recipe = load_recipe("rob2018"), load_recipe("finetune")
+    assert (recipe.model, recipe.inference, recipe.train.init) == (base.model, base.inference, "runs/rob2018")
+    assert len(recipe.train.steps) == len(recipe.train.step_rates)
+    assert max(recipe.train.step_rates) < recipe.train.learning_rate < base.train.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('base = "rob2081"', "Did you mean 'rob2018'?"),
+        ('base = "mine.toml"', "itself among its bases"),
+        ("base = 3", "base = 3"),
+        ('base = "rob2018"\n[train]\nbatchsize = 4', "mine.toml: found the unknown setting 'train.batchsize'"),
+    ],
+)
+def test_wrong_bases_are_refused(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(InputError) as error:
+        load_recipe(str(tmp_path / "mine.toml"))
+    assert words in str(error.value)
+
+
+def test_the_images_found_are_told_beside_the_papers_number(world: Path) -> None:
+    text = images_text(load_recipe("rob2018"), world)
+    assert "kitti             10 of 10" in text
+    assert "in all            33 of 33" in text
+    assert "76,528" in text
+    assert "76,528" not in images_text(load_recipe("demo", ('train.datasets=["kitti"]',)), world)
 
 
 def test_overrides_win_and_keep_their_types() -> None:
@@ -53,7 +120,7 @@ def test_wrong_settings_are_refused(override: str, words: str) -> None:
 
 
 def test_an_unknown_recipe_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="demo, rob2018"):
+    with pytest.raises(InputError, match="demo, finetune, rob2018"):
         load_recipe("rob2017")
     broken = tmp_path / "mine.toml"
     broken.write_text("[train\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from dataset_adapters import rle
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import BENCHMARKS, get_adapter
 from robsub.model.id_map import IGNORE
 from robsub.training.draws import Draws
-from robsub.training.joint_dataset import JointDataset, Sample, load_sample
+from robsub.training.joint_dataset import JointDataset, Sample, joint_target, load_sample
 
 
 @pytest.mark.parametrize("name", [*BENCHMARKS, "ade20k"])
@@ -58,14 +60,33 @@ def test_a_flip_mirrors_image_boxes_and_ids(world: Path) -> None:
     assert torch.equal(mirrored.target["labels"], plain.target["labels"])
 
 
-def test_a_broken_file_is_returned_as_its_error(world: Path, tmp_path: Path) -> None:
+def test_another_image_of_its_data_set_takes_a_broken_ones_place(world: Path, tmp_path: Path) -> None:
     adapter = get_adapter("kitti", world)
     frames = [(adapter, frame) for frame in adapter.frames("train")[:2]]
     broken = tmp_path / "000000_10.png"
     broken.write_bytes(b"")
-    from dataclasses import replace
-
     frames[1] = (adapter, replace(frames[1][1], image=broken))
-    samples = JointDataset(frames, Draws((2,), "size", 0.0, seed=0))
-    kinds = {type(samples[i]) for i in range(2)}
-    assert kinds == {Sample, InputError}
+    dataset = JointDataset(frames, Draws((2,), (1.0,), 0.0, seed=0))
+    samples = [dataset[i] for i in range(2)]
+    assert all(isinstance(s, Sample) and s.name == f"kitti/{frames[0][1].name}" for s in samples)
+    told = [error.problem.file for s in samples if isinstance(s, Sample) for error in s.broken]
+    assert set(told) == {str(broken)}
+
+
+def test_a_data_set_of_broken_files_returns_the_error(world: Path, tmp_path: Path) -> None:
+    adapter = get_adapter("kitti", world)
+    frames = [(adapter, replace(frame, image=tmp_path / "none.png")) for frame in adapter.frames("train")[:2]]
+    error = JointDataset(frames, Draws((2,), (1.0,), 0.0, seed=0))[0]
+    assert isinstance(error, InputError)
+    assert "no such file" in str(error)
+
+
+def test_an_object_without_a_pixel_is_no_object(world: Path) -> None:
+    adapter = get_adapter("kitti", world)
+    truth = adapter.ground_truth(adapter.frames("train")[0])
+    nothing = replace(truth.instances[0], pixels=0, rle=rle.empty(truth.size))
+    target, plain = (
+        joint_target(t, adapter.class_map) for t in (replace(truth, segments=(nothing, *truth.segments)), truth)
+    )
+    assert (target["boxes"][:, 2:] > target["boxes"][:, :2]).all()
+    assert all(torch.equal(target[name], plain[name]) for name in plain)

@@ -1,0 +1,40 @@
+"""One run, one writer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dataset_adapters.problems import InputError
+
+LOCK = ".lock"
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder; the lock ends with the process, however it ends.
+
+    A POSIX lock: unlike ``flock``, the processes that load images do not inherit it and outlive a kill with it.
+
+    Raises:
+        InputError: another process trains there; says which.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / LOCK).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise InputError(
+                run, found=f"a training under way there ({file.read().strip() or 'just begun'})",
+                expected="a folder of this run alone",
+                fix="Wait for it, stop it, or choose another folder with --out.",
+            ) from error  # fmt: skip
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        yield
