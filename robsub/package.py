@@ -10,11 +10,13 @@ from typing import Any
 from tqdm import tqdm
 
 from dataset_adapters.base import DatasetAdapter, Frame, Split
-from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.checks import VerifyReport
-from dataset_adapters.submission.writer import write_submission
+from dataset_adapters.submission.processes import in_order
+from dataset_adapters.submission.selection import EVERYTHING, Selection
+from dataset_adapters.submission.writer import FramePacker, PackedFrame, write_submission
+from evaluators.class_names import ClassNames
 from robsub import __version__
 from robsub.evaluate import missing_frames
 from robsub.files import atomic_path, file_digest, read_json, write_json
@@ -30,21 +32,25 @@ class Package:
     manifest: dict[str, Any]
     report: VerifyReport
     reused: bool
+    limit_mb: int | None
 
     def text(self) -> str:
-        """A paragraph for the terminal."""
+        """A paragraph for the terminal; the archive itself comes last."""
         contents, images, expected = (self.manifest[key] for key in ("contents", "images", "images_expected"))
-        lines = [
-            self.report.text(),
-            f"{self.path}{' was already there' if self.reused else ''}: {images} images, "
-            f"{contents['predictions']} objects, {contents['files']} files, {contents['bytes'] / 1e6:.1f} MB",
-        ]
+        lines = [self.report.text()]
         if contents["empty_masks"]:
             lines.append(f"Left out: {contents['empty_masks']} objects without a pixel.")
         for label, count in contents["not_evaluated"].items():
             lines.append(f"Left out: {count} objects of {label!r}, which the benchmark does not score.")
+        for reason, count in contents["not_selected"].items():
+            lines.append(f"Left out: {count} objects {reason}.")
         if images < expected:
             lines.append(f"{expected - images} of {expected} images are missing: a server will reject it.")
+        limit = f"the server takes {self.limit_mb} MB" if self.limit_mb else "the server's limit is not public"
+        lines.append(
+            f"{self.path}{' was already there' if self.reused else ''}: {images} images, "
+            f"{contents['predictions']} objects, {contents['files']} files, {contents['bytes'] / 1e6:.1f} MB ({limit})"
+        )
         return "\n".join(lines)
 
 
@@ -54,17 +60,34 @@ def package(
     store: PredictionStore,
     out: Path,
     *,
+    selection: Selection = EVERYTHING,
+    one_bit: bool = False,
     allow_missing: bool = False,
     overwrite: bool = False,
+    workers: int | None = None,
 ) -> Package:
     """Write the native submission of a split to ``out`` (a zip) and ``<out>.manifest.json``, and verify it.
 
-    An archive that was already made of the same predictions is kept. The same predictions give the same bytes.
+    An archive that was already made of the same predictions in the same way is kept. The same predictions give the same
+    bytes.
+
+    Args:
+        adapter: the benchmark.
+        split: the split to submit.
+        store: its predictions.
+        out: the zip.
+        selection: which predictions are wanted.
+        one_bit: write masks of 1 bit a pixel instead of 8, for servers known to take them.
+        allow_missing: take images without predictions for empty ones.
+        overwrite: write the archive again.
+        workers: processes that encode masks; all cores if None. The bytes are the same for any number.
 
     Raises:
-        InputError: images or predictions are missing and ``allow_missing`` is not given; nothing is written then.
+        InputError: images or predictions are missing and ``allow_missing`` is not given, or a class of the selection is
+            not the benchmark's; nothing is written then.
     """
     layout = require_layout(adapter)
+    selection.check(adapter.labels)
     frames = adapter.frames(split)
     if not allow_missing:
         _require_all(adapter, split, frames, store)
@@ -74,17 +97,39 @@ def package(
         "images": len(frames),
         "images_expected": adapter.frames_expected(split),
         "predictions_sha256": store.digest(),
+        "selection": selection.to_json(),
+        "one_bit": one_bit,
         "robsub": __version__,
     }
     manifest_path = out.with_name(f"{out.name}.manifest.json")
     manifest = None if overwrite else _finished(out, manifest_path, identity)
-    if reused := manifest is not None:
-        return Package(out, manifest, verify(adapter, out, split, allow_missing=allow_missing), reused)
-    with atomic_path(out) as temporary:
-        contents = write_submission(temporary, layout, adapter.labels, _read(frames, store, adapter.name))
-    manifest = {**identity, "contents": contents.to_json(), "sha256": file_digest(out)}
-    write_json(manifest_path, manifest)
-    return Package(out, manifest, verify(adapter, out, split, allow_missing=allow_missing), reused)
+    reused = manifest is not None
+    if manifest is None:
+        packing = _Packing(store, ClassNames.of(adapter), FramePacker(layout, adapter.labels, selection, one_bit))
+        with atomic_path(out) as temporary:
+            contents = write_submission(temporary, _pack_all(packing, adapter.name, frames, workers))
+        manifest = {**identity, "contents": contents.to_json(), "sha256": file_digest(out)}
+        write_json(manifest_path, manifest)
+    report = verify(adapter, out, split, allow_missing=allow_missing, workers=workers)
+    return Package(out, manifest, report, reused, layout.zip_limit_mb)
+
+
+@dataclass(frozen=True)
+class _Packing:
+    """All that a worker process needs to pack a frame."""
+
+    store: PredictionStore
+    names: ClassNames
+    packer: FramePacker
+
+    def pack(self, frame: Frame) -> PackedFrame:
+        found = self.store.predictions(frame.name, image_size(frame.image)) or []
+        return self.packer.pack(frame.name, self.names.predictions(found))
+
+
+def _pack_all(packing: _Packing, name: str, frames: Sequence[Frame], workers: int | None) -> Iterator[PackedFrame]:
+    packed = in_order(packing.pack, frames, workers)
+    yield from tqdm(packed, f"package {name}", len(frames), unit="image", disable=None)
 
 
 def _finished(out: Path, manifest_path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
@@ -110,8 +155,3 @@ def _require_all(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame],
             expected="predictions for every image",
             fix="Predict the rest with 'robsub predict', or package them as empty with --allow-missing.",
         )  # fmt: skip
-
-
-def _read(frames: Sequence[Frame], store: PredictionStore, name: str) -> Iterator[tuple[str, list[Prediction]]]:
-    for frame in tqdm(frames, desc=f"package {name}", unit="image", disable=None):
-        yield frame.name, store.predictions(frame.name, image_size(frame.image)) or []

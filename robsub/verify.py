@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+
+from tqdm import tqdm
 
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
-from dataset_adapters.submission.checks import VerifyReport, verify_submission
+from dataset_adapters.submission.checks import Surveyed, VerifyReport, verify_submission
 from dataset_adapters.submission.layout import SubmissionLayout
 
 
-def verify(adapter: DatasetAdapter, path: Path, split: Split, *, allow_missing: bool = False) -> VerifyReport:
+def verify(
+    adapter: DatasetAdapter,
+    path: Path,
+    split: Split,
+    *,
+    allow_missing: bool = False,
+    strict: bool = False,
+    workers: int | None = None,
+) -> VerifyReport:
     """Check a native archive or directory against its benchmark's rules and the split's images.
 
     Frames that are not on this disk are judged without their names and sizes.
@@ -21,6 +32,8 @@ def verify(adapter: DatasetAdapter, path: Path, split: Split, *, allow_missing: 
         path: the zip or directory.
         split: the split that it should hold.
         allow_missing: expect only the frames that are on this disk.
+        strict: take warnings for errors.
+        workers: processes that look at the masks; all cores if None. The report is the same for any number.
 
     Raises:
         InputError: the data set takes no submissions, or nothing is at ``path``.
@@ -28,7 +41,10 @@ def verify(adapter: DatasetAdapter, path: Path, split: Split, *, allow_missing: 
     layout = require_layout(adapter)
     sizes = {frame.name: image_size(frame.image) for frame in frames_on_disk(adapter, split)}
     expected = None if allow_missing else adapter.frames_expected(split)
-    return verify_submission(path, layout, adapter.labels, sizes, expected)
+    progress = partial(_progress, adapter.name)
+    return verify_submission(
+        path, layout, adapter.labels, sizes, expected, strict=strict, workers=workers, progress=progress
+    )
 
 
 def require_layout(adapter: DatasetAdapter) -> SubmissionLayout:
@@ -48,3 +64,7 @@ def require_layout(adapter: DatasetAdapter) -> SubmissionLayout:
 def frames_on_disk(adapter: DatasetAdapter, split: Split) -> list[Frame]:
     """The split's frames, none if the data set is not on this disk."""
     return adapter.frames(split) if adapter.root.is_dir() else []
+
+
+def _progress(name: str, surveyed: Surveyed, total: int) -> Surveyed:
+    yield from tqdm(surveyed, f"verify {name}", total, unit="image", disable=None)

@@ -7,7 +7,7 @@ fault is told once: what only follows from it is not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -18,10 +18,14 @@ from dataset_adapters.submission.faults import Check, Finding
 from dataset_adapters.submission.layout import SubmissionLayout
 from dataset_adapters.submission.lines import ListLine, read_list, resolve_link
 from dataset_adapters.submission.list_checks import ListFiles, check_lists, check_members, is_system_file
-from dataset_adapters.submission.mask_checks import inspect_mask
+from dataset_adapters.submission.mask_checks import MaskInspection
 from dataset_adapters.submission.report import FaultLog, VerifyReport, make_report
+from dataset_adapters.submission.survey import FrameMasks, survey
 
 __all__ = ["VerifyReport", "verify_submission"]
+
+Surveyed = Iterator[list[MaskInspection]]
+Progress = Callable[[Surveyed, int], Surveyed]
 
 ROB_OFFSET = 33
 """ROB 2018 numbered ScanNet's classes after Cityscapes' 33: joint id = NYU40 id + 33."""
@@ -41,6 +45,10 @@ def verify_submission(
     labels: LabelTable,
     frames: Mapping[str, tuple[int, int] | None],
     expected: int | None = None,
+    *,
+    strict: bool = False,
+    workers: int | None = 1,
+    progress: Progress = lambda masks, total: masks,
 ) -> VerifyReport:
     """Check a submission, without unpacking it and whatever it contains.
 
@@ -50,11 +58,14 @@ def verify_submission(
         labels: the benchmark's table.
         frames: frame name -> (height, width), None where the size is unknown; those that are known.
         expected: how many frames there are; None if all are known, or nothing is.
+        strict: take warnings for errors.
+        workers: processes that look at the masks; all cores if None. The report is the same for any number.
+        progress: gets the frames as their masks are looked at, and how many there are, and hands them on.
 
     Raises:
         InputError: there is nothing at the path.
     """
-    log = FaultLog()
+    log = FaultLog(strict=strict)
     try:
         archive = open_archive(path)
     except InputError as error:
@@ -66,41 +77,62 @@ def verify_submission(
     with archive:
         check_members(archive, layout, log)
         lists = check_lists(archive, layout, frames, len(frames) if expected is None else expected, log)
-        contents = _Contents(archive, labels, log)
-        contents.check(lists, frames)
+        contents = _Contents(archive, layout, labels, log)
+        contents.check_lists(lists, frames)
+        contents.check_masks(lambda jobs: progress(survey(archive, jobs, workers), len(jobs)))
+        contents.finish(lists)
     return make_report(path, log, frames=len(frames), predictions=contents.predictions, files=len(archive.names()))
 
 
 class _Contents:
     """The checks of lines and masks, and what they need to know of the archive as a whole."""
 
-    def __init__(self, archive: Archive, labels: LabelTable, log: FaultLog) -> None:
+    def __init__(self, archive: Archive, layout: SubmissionLayout, labels: LabelTable, log: FaultLog) -> None:
         self.archive = archive
+        self.layout = layout
         self.log = log
         self.labels = _LabelChecks(labels, log)
         self.scores = _ScoreChecks(log)
         self.predictions = 0
         self._listed: dict[str, tuple[str, int]] = {}
+        self._to_inspect: list[FrameMasks] = []
         self._all_links_known = True
         self._masks = self._large_masks = 0
         self._refused = {refusal.name for refusal in archive.refusals}
 
-    def check(self, lists: ListFiles, frames: Mapping[str, tuple[int, int] | None]) -> None:
-        """Check every list file and its masks, then what only the whole archive shows."""
+    def check_lists(self, lists: ListFiles, frames: Mapping[str, tuple[int, int] | None]) -> None:
+        """Check every list file, and gather the masks that they name."""
         for frame, name in lists.by_frame.items():
-            self._check_list(name, frames.get(frame))
+            masks = self._check_list(name)
+            self._to_inspect.append(FrameMasks(tuple(masks), frames.get(frame), self.layout.overlaps))
         for name in lists.surplus:
             self._mark(name)
+
+    def check_masks(self, inspect: Callable[[Sequence[FrameMasks]], Surveyed]) -> None:
+        """Check the masks that the list files name."""
+        for frame, inspections in zip(self._to_inspect, inspect(self._to_inspect), strict=True):
+            for mask, inspection in zip(frame.masks, inspections, strict=True):
+                self.log.extend(mask, inspection.findings)
+                self._masks += inspection.cover is not None
+                self._large_masks += inspection.cover is not None and inspection.cover > 0.5
+
+    def finish(self, lists: ListFiles) -> None:
+        """Check what only the whole archive shows."""
         self.labels.finish()
         self.scores.finish(self.archive.path)
         self._check_inverted()
         self._check_unlisted(lists)
 
-    def _check_list(self, name: str, size: tuple[int, int] | None) -> None:
+    def _check_list(self, name: str) -> list[str]:
+        """Check one list file; the masks that it is the first to name."""
         lines, findings = self._lines(name)
         self.log.extend(name, findings)
-        for line in lines:
-            self._check_line(name, line, size)
+        before = self.predictions
+        masks = [mask for line in lines if (mask := self._check_line(name, line)) is not None]
+        count, most = self.predictions - before, self.layout.max_per_image
+        if most is not None and count > most:
+            self.log.add(name, Finding("list-long", f"{count:,} predictions", expected=f"at most {most:,}"))
+        return masks
 
     def _lines(self, name: str) -> tuple[Iterator[ListLine], list[Finding]]:
         data = self._read(name)
@@ -114,7 +146,7 @@ class _Contents:
             self.log.add(name, Finding("member-broken", error.problem.found))
             return None
 
-    def _check_line(self, name: str, line: ListLine, size: tuple[int, int] | None) -> None:
+    def _check_line(self, name: str, line: ListLine) -> str | None:
         self.log.extend(name, line.findings)
         self.predictions += line.link is not None
         if line.label_id is not None:
@@ -123,10 +155,11 @@ class _Contents:
             self.scores.check(name, line.number, line.score)
         if line.link is None:
             self._all_links_known &= any(finding.code == "line-blank" for finding in line.findings)
-        else:
-            self._check_link(name, line.number, line.link, size)
+            return None
+        return self._check_link(name, line.number, line.link)
 
-    def _check_link(self, name: str, number: int, link: str, size: tuple[int, int] | None) -> None:
+    def _check_link(self, name: str, number: int, link: str) -> str | None:
+        """The mask that a line is the first to name."""
         mask = resolve_link(name, link, number)
         if isinstance(mask, Finding):
             self._all_links_known = False
@@ -136,9 +169,10 @@ class _Contents:
             self.log.add(name, Finding("mask-twice", f"{mask!r} again, after {first}:{at}", number))
         elif mask in self.archive:
             self._listed[mask] = name, number
-            self._check_mask(mask, size)
+            return mask
         elif mask not in self._refused:
             self._check_missing(name, number, mask)
+        return None
 
     def _check_missing(self, name: str, number: int, mask: str) -> None:
         similar = self._names_in_any_case.get(mask.casefold())
@@ -151,14 +185,6 @@ class _Contents:
     @cached_property
     def _names_in_any_case(self) -> dict[str, str]:
         return {name.casefold(): name for name in self.archive.names()}
-
-    def _check_mask(self, mask: str, size: tuple[int, int] | None) -> None:
-        data = self._read(mask)
-        if data is not None:
-            inspection = inspect_mask(data, size)
-            self.log.extend(mask, inspection.findings)
-            self._masks += inspection.cover is not None
-            self._large_masks += inspection.cover is not None and inspection.cover > 0.5
 
     def _mark(self, name: str) -> None:
         """Take the masks of a list file for listed without judging its lines."""

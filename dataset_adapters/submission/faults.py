@@ -116,6 +116,14 @@ FAULTS: dict[str, Fault] = {
         ("archive-format", "a zip file or a folder", "Pack the list files and masks as a zip."),
         ("archive-size", "an archive that the server takes", "Drop predictions of low score, or pack 1-bit masks."),
     ),
+    **_warnings(
+        Check.ARCHIVE,
+        (
+            "archive-zip64",
+            "at most 65,535 files, as the plain zip format has",
+            "Old unpackers lose the rest: drop some.",
+        ),
+    ),
     **_errors(
         Check.MEMBERS,
         ("member-escape", "paths below the root", "Pack from inside the folder, with relative paths."),
@@ -157,6 +165,7 @@ FAULTS: dict[str, Fault] = {
         ("path-absolute", "a path relative to the list file", "Write it relative to the list file's folder."),
         ("path-escape", "a path inside the submission", "Count the ../ again: one leads to the root from a folder."),
         ("path-backslash", "a path with /", "Write / instead of \\."),
+        ("list-long", "as many predictions as the benchmark takes", "Keep those of highest score."),
     ),
     **_warnings(
         Check.LINES,
@@ -212,6 +221,7 @@ FAULTS: dict[str, Fault] = {
     **_errors(
         Check.CONTENT,
         ("mask-inverted", "masks that are 0 outside their object", "Write 255 on the object and 0 elsewhere."),
+        ("mask-overlap", "every pixel in one mask of its image only", "Give a shared pixel to the higher score."),
     ),
     **_warnings(
         Check.CONTENT,

@@ -24,6 +24,8 @@ class SubmissionLayout:
         list_pattern: file name by which the official code finds a frame's text file, anywhere below the root.
         frame_name: regular expression of a frame's name; needed where ``list_pattern`` has a star.
         skip_unknown_labels: the official code passes over ids outside the table (ScanNet) where others crash.
+        max_per_image: most predictions of an image that the benchmark takes, None where it takes any number.
+        overlaps: masks of one image may share pixels; false where the benchmark wants each pixel once.
     """
 
     list_name: str
@@ -34,6 +36,8 @@ class SubmissionLayout:
     list_pattern: str = "{frame}.txt"
     frame_name: str = ".+"
     skip_unknown_labels: bool = False
+    max_per_image: int | None = None
+    overlaps: bool = True
 
     def frame_of(self, list_name: str, *, any_case: bool = False) -> str | None:
         """The frame whose list a text file is by its name, or None.

@@ -11,6 +11,8 @@ from dataset_adapters.submission.faults import Check, Finding
 from dataset_adapters.submission.layout import SubmissionLayout
 from dataset_adapters.submission.report import FaultLog
 
+MOST_ZIP_FILES = 65_535
+"""Files beyond which a zip needs the format's later extension zip64."""
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
 
 
@@ -36,6 +38,8 @@ def check_members(archive: Archive, layout: SubmissionLayout, log: FaultLog) -> 
     for name in archive.names():
         if is_system_file(name):
             log.add(name, Finding("member-stray", "a file of the operating system"))
+    if archive.path.is_file() and len(archive.names()) > MOST_ZIP_FILES:
+        log.add(archive.path, Finding("archive-zip64", f"{len(archive.names()):,} files"))
     if layout.zip_limit_mb is not None and archive.path.is_file():
         megabytes = archive.path.stat().st_size / 1e6
         if megabytes > layout.zip_limit_mb:

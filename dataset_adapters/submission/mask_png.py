@@ -1,140 +1,114 @@
-"""Masks as PNG files: written straight from their runs, read with every bound checked before the pixels are.
+"""Masks as PNG files, written straight from their runs, and recognised again.
 
-Writing: PNG's filter *Up* stores each pixel as its difference from the one above. For a mask of 0 and 255 that is 255
-where a run of the RLE starts, 1 right below its end, and 0 elsewhere: the runs are the file, and no dense mask is made.
-Blank rows above and below the object come compressed from a cache.
+PNG's filter *Up* stores each pixel as its difference from the one above. For a mask of 0 and 255 that is 255 where a
+run of the RLE starts, 1 right below its end, and 0 elsewhere: the runs are the file, and no dense mask is made. Blank
+rows above and below the object come compressed from a cache; by them a mask of this module is known, and only the rows
+of its object are unpacked.
 """
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from dataset_adapters.rle import Rle, from_runs
-from dataset_adapters.submission.faults import Finding
+from dataset_adapters.rle import Rle
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
 ZLIB_HEADER = b"\x78\x01"
-MAX_PIXELS = 64_000_000
-"""Largest mask that is decoded."""
+FLUSHED = b"\0\0\xff\xff"
+"""How a piece of a deflate stream ends that any other can follow."""
+BODY = slice(8 + 25 + 8 + len(ZLIB_HEADER), None)
+"""The deflate stream: after the signature, the header chunk, and the next chunk's length and name."""
 BLANK_ROWS = 32
 """Blank rows are compressed and cached in multiples of this many."""
 FILTER_UP = 2
-BAD_PNG = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, IndexError, TypeError, MemoryError)
-"""What Pillow raises on damaged files."""
+MAX_RECOGNISED = 4_000_000
+"""Largest mask whose blank rows are compressed to compare with."""
+
+Crop = tuple[int, int, NDArray[np.uint8]]
+"""Top, left and (h, w) gray values of the box around an object."""
 
 
-class MaskError(Exception):
-    """A mask file that cannot be used; ``finding`` says why."""
+def write_mask(mask: Rle, *, one_bit: bool = False) -> bytes:
+    """A gray PNG of the mask's own size, the same bytes for the same mask.
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.found)
-        self.finding = finding
-
-
-@dataclass(frozen=True, slots=True)
-class PngHeader:
-    """What a PNG's first chunk says: size in pixels, bits a sample, colour type (0 gray, 2 RGB, 3 palette, 4 gray and
-    alpha, 6 RGBA)."""
-
-    width: int
-    height: int
-    depth: int
-    colour: int
-
-
-def write_mask(mask: Rle) -> bytes:
-    """An 8-bit gray PNG of the mask's own size, 255 on the object and 0 elsewhere; the same bytes for the same mask.
+    Args:
+        mask: the object.
+        one_bit: 1 bit a pixel, 1 on the object, instead of 8 bits with 255 on it; Pillow reads both alike.
 
     Raises:
         ValueError: the runs do not fill the mask's size.
     """
     height, width = mask["size"]
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", _pixels(mask)) + END
+    first, rows = _object_rows(mask)
+    if one_bit:
+        rows = _packed(rows)
+    stride = rows.shape[1]
+    middle = bytes(first % BLANK_ROWS * stride) + rows.tobytes()
+    above = first // BLANK_ROWS * BLANK_ROWS
+    return _file((height, width, 1 if one_bit else 8), stride, above, middle, _deflate(middle))
 
 
-def read_header(data: bytes) -> PngHeader:
-    """The size and kind of a PNG.
-
-    Raises:
-        MaskError: it is none.
-    """
-    if not data.startswith(SIGNATURE):
-        raise MaskError(Finding("mask-format", "a file of another format" if data else "an empty file"))
-    if len(data) < 33 or data[12:16] != b"IHDR":
-        raise MaskError(Finding("mask-broken", "a PNG without its header"))
-    return PngHeader(*struct.unpack_from(">IIBB", data, 16))
-
-
-def read_mask(data: bytes, size: tuple[int, int] | None) -> tuple[PngHeader, Image.Image]:
-    """Decode a mask file as the official code does, to gray in which every value but 0 is the object.
+def recognise(data: bytes, height: int, width: int, depth: int) -> Crop | None:
+    """The object of a mask that ``write_mask`` wrote, None for every other file. Nothing is believed: the file is put
+    together again from what was read, and compared.
 
     Args:
-        data: the file.
-        size: (height, width) that it must have; None takes any up to ``MAX_PIXELS``.
-
-    Returns:
-        the header, and the mask as a Pillow image of mode L.
-
-    Raises:
-        MaskError: no PNG, another size, too large to decode, or damaged.
+        data: a PNG.
+        height, width, depth: what its header says.
     """
-    header = read_header(data)
-    if header.width * header.height > MAX_PIXELS:
-        raise MaskError(Finding("mask-huge", f"{header.width} x {header.height} pixels"))
-    if size is not None and (header.height, header.width) != size:
-        expected = f"{size[1]} x {size[0]}, the frame's own size"
-        raise MaskError(Finding("mask-size", f"{header.width} x {header.height} pixels", expected=expected))
-    return header, decode(data).convert("L")
+    if depth not in (1, 8) or height * width > MAX_RECOGNISED:
+        return None
+    stride = 1 + (width * depth + 7) // 8
+    body = data[BODY]
+    blank = body[: body.find(FLUSHED) + len(FLUSHED)]
+    above = _blank_starts(stride, height // BLANK_ROWS).get(blank)
+    if above is None:
+        return None
+    packed = body[len(blank) : body.find(FLUSHED, len(blank)) + len(FLUSHED)]
+    middle = _inflate(packed, (height - above) * stride)
+    if not middle or len(middle) % stride or _file((height, width, depth), stride, above, middle, packed) != data:
+        return None
+    return _unfiltered(np.frombuffer(middle, np.uint8).reshape(-1, stride), above, width, depth)
 
 
-def decode(data: bytes) -> Image.Image:
-    """Decode a PNG in its own mode.
-
-    Raises:
-        MaskError: it is damaged.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            image.load()
-            return image
-    except BAD_PNG as error:
-        raise MaskError(Finding("mask-broken", f"damaged data ({error})")) from error
-
-
-def to_rle(gray: Image.Image) -> Rle:
-    """Encode every pixel but 0 of an image of mode L."""
-    width, height = gray.size
-    left, _, right, _ = gray.getbbox() or (0, 0, 0, 0)
-    # The columns of the object are one piece of the column-major order: only they are looked at.
-    flat = (np.asarray(gray.crop((left, 0, right, height))) != 0).ravel(order="F")
-    borders = np.flatnonzero(np.diff(flat, prepend=False, append=False)) + left * height
-    runs = np.diff(borders, prepend=0, append=height * width).tolist()
-    return from_runs(runs if runs[-1] else runs[:-1], (height, width))
-
-
-def _pixels(mask: Rle) -> bytes:
-    """The rows of the image, filtered and compressed."""
-    height, width = mask["size"]
-    first, rows = _object_rows(mask)
-    step = BLANK_ROWS * (width + 1)
-    above = first // BLANK_ROWS * step
-    middle = bytes(first % BLANK_ROWS * (width + 1)) + rows.tobytes()
-    below = height * (width + 1) - above - len(middle)
-    checksum = _adler_blank(zlib.adler32(middle, _adler_blank(1, above)), below)
-    end = _deflate(bytes(below % step), zlib.Z_FINISH)
-    return b"".join(
-        (ZLIB_HEADER, _blank(above), _deflate(middle), _blank(below - below % step), end, struct.pack(">I", checksum))
+def _file(header: tuple[int, int, int], stride: int, above: int, middle: bytes, packed: bytes) -> bytes:
+    """The PNG of (height, width, depth) with so many blank rows above the middle ones, which are also given packed."""
+    height, width, depth = header
+    size = BLANK_ROWS * stride
+    below = (height - above) * stride - len(middle)
+    checksum = _adler_blank(zlib.adler32(middle, _adler_blank(1, above * stride)), below)
+    end = _blank(below % size, zlib.Z_FINISH)
+    pieces = (ZLIB_HEADER, _blank(above * stride), packed, _blank(below - below % size), end)
+    pixels = b"".join((*pieces, struct.pack(">I", checksum)))
+    return (
+        SIGNATURE
+        + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
+        + _chunk(b"IDAT", pixels)
+        + END
     )
+
+
+def _unfiltered(rows: NDArray[np.uint8], above: int, width: int, depth: int) -> Crop | None:
+    """The object in filtered rows, if all of them have the filter *Up* but blank ones at the top."""
+    filters = rows[:, 0]
+    first = int(np.searchsorted(filters, FILTER_UP))
+    if (filters[first:] != FILTER_UP).any() or rows[:first].any():
+        return None
+    columns = np.flatnonzero(rows[first:, 1:].any(axis=0))
+    if not len(columns):
+        return 0, 0, np.zeros((0, 0), np.uint8)
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    values = np.cumsum(rows[first:, 1 + left : 1 + right], axis=0, dtype=np.uint8)
+    if depth == 1:
+        left *= 8
+        values = np.unpackbits(values, axis=1)[:, : width - left] * np.uint8(255)
+    return above + first, left, values
 
 
 def _object_rows(mask: Rle) -> tuple[int, NDArray[np.uint8]]:
@@ -180,6 +154,12 @@ def _runs(counts: bytes) -> NDArray[np.int64]:
     return runs
 
 
+def _packed(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Filtered rows of 8 bits a pixel as those of 1 bit: dense, packed, and filtered again."""
+    dense = np.packbits(np.cumsum(rows[:, 1:], axis=0, dtype=np.uint8) != 0, axis=1)
+    return np.hstack((rows[:, :1], np.diff(dense, axis=0, prepend=np.zeros((1, dense.shape[1]), np.uint8))))
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -190,10 +170,25 @@ def _deflate(data: bytes, end: int = zlib.Z_FULL_FLUSH) -> bytes:
     return packer.compress(data) + packer.flush(end)
 
 
-@lru_cache(maxsize=1024)
-def _blank(size: int) -> bytes:
+def _inflate(piece: bytes, limit: int) -> bytes | None:
+    """A piece of a raw deflate stream, None if it is none or holds more bytes than the limit."""
+    try:
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(piece, limit + 1)
+    except zlib.error:
+        return None
+    return data if len(data) <= limit else None
+
+
+@lru_cache(maxsize=4096)
+def _blank(size: int, end: int = zlib.Z_FULL_FLUSH) -> bytes:
     """So many zero bytes, deflated."""
-    return _deflate(bytes(size))
+    return _deflate(bytes(size), end)
+
+
+@lru_cache(maxsize=16)
+def _blank_starts(stride: int, blocks: int) -> dict[bytes, int]:
+    """How a stream of rows of ``stride`` bytes starts -> number of blank rows that it starts with."""
+    return {_blank(n * BLANK_ROWS * stride): n * BLANK_ROWS for n in range(blocks + 1)}
 
 
 def _adler_blank(checksum: int, size: int) -> int:

@@ -17,7 +17,7 @@ from dataset_adapters.submission.archive import Archive, open_archive
 from dataset_adapters.submission.faults import Finding, first_error
 from dataset_adapters.submission.layout import SubmissionLayout
 from dataset_adapters.submission.lines import ListLine, read_list, resolve_link
-from dataset_adapters.submission.mask_png import MaskError, read_mask, to_rle
+from dataset_adapters.submission.mask_reader import MaskError, read_mask
 
 
 class NativeSubmission:
@@ -105,12 +105,12 @@ class NativeSubmission:
             return None
         assert line.score is not None
         try:
-            _, gray = read_mask(self._archive.read(mask), size)
+            _, pixels = read_mask(self._archive.read(mask), size)
         except MaskError as error:
             if not label.evaluated:
                 return None
             raise error.finding.error(f"{self.path}/{mask}") from error
-        encoded = to_rle(gray)
+        encoded = pixels.rle()
         return Prediction(label.name, line.score, rle.box(encoded), encoded) if rle.area(encoded) else None
 
     def _counts(self, name: str, line: ListLine) -> bool:

@@ -28,9 +28,14 @@ SIGNS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.SKIPPED: "⊘"}
 
 
 class FaultLog:
-    """Collects findings in bounded memory: all are counted, the first of each code are kept."""
+    """Collects findings in bounded memory: all are counted, the first of each code are kept.
 
-    def __init__(self) -> None:
+    Args:
+        strict: take warnings for errors.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
         self.counts: Counter[str] = Counter()
         self.skipped: dict[Check, str] = {}
         self._examples: dict[str, list[tuple[str, Finding]]] = {}
@@ -60,7 +65,12 @@ class FaultLog:
 
     def problems(self) -> tuple[Problem, ...]:
         """The kept findings, grouped by code in the catalogue's order."""
-        return tuple(finding.problem(file) for code in FAULTS for file, finding in self._examples.get(code, ()))
+        kept = ((file, finding) for code in FAULTS for file, finding in self._examples.get(code, ()))
+        return tuple(replace(x.problem(file), severity=self.severity(x.code)) for file, x in kept)
+
+    def severity(self, code: str) -> Severity:
+        """What a fault is worth here."""
+        return Severity.ERROR if self.strict else FAULTS[code].severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +150,7 @@ class VerifyReport:
 
     def _group(self, code: str, count: int) -> str:
         shown = [problem for problem in self.problems if problem.code == code]
-        lines = [f"\n{FAULTS[code].severity} {code}, {_count(count, 'time')}: {FAULTS[code].fix}"]
+        lines = [f"\n{shown[0].severity} {code}, {_count(count, 'time')}: {FAULTS[code].fix}"]
         lines += [f"  {_place(p)}: found {p.found}, expected {p.expected}" for p in shown]
         if count > len(shown):
             lines.append(f"  and {count - len(shown):,} more")
@@ -150,15 +160,16 @@ class VerifyReport:
 def make_report(path: Path, log: FaultLog, *, frames: int, predictions: int, files: int) -> VerifyReport:
     """Close a log."""
     counts = {code: log.counts[code] for code in FAULTS if log.counts[code]}
-    checks = tuple(_check_result(check, counts, log.skipped.get(check)) for check in Check)
+    checks = tuple(_check_result(check, counts, log) for check in Check)
     return VerifyReport(path, frames, predictions, files, checks, counts, log.problems())
 
 
-def _check_result(check: Check, counts: Mapping[str, int], skipped: str | None) -> CheckResult:
+def _check_result(check: Check, counts: Mapping[str, int], log: FaultLog) -> CheckResult:
     sums = Counter[Severity]()
     for code, count in counts.items():
         if FAULTS[code].check is check:
-            sums[FAULTS[code].severity] += count
+            sums[log.severity(code)] += count
+    skipped = log.skipped.get(check)
     errors, warnings = sums[Severity.ERROR], sums[Severity.WARNING]
     outcome = Outcome.FAILED if errors else Outcome.SKIPPED if skipped else Outcome.PASSED
     return CheckResult(check, outcome, errors, warnings, skipped)

@@ -23,6 +23,7 @@ from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.layout import SubmissionLayout
 from dataset_adapters.submission.mask_png import write_mask
+from dataset_adapters.submission.selection import EVERYTHING, Selection
 
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
@@ -41,6 +42,7 @@ class SubmissionSummary:
         bytes: size of the archive.
         empty_masks: predictions left out because their mask has no pixel.
         not_evaluated: label name -> predictions left out because the benchmark does not score that class.
+        not_selected: reason -> predictions left out because the user did not want them.
     """
 
     frames: int
@@ -49,64 +51,110 @@ class SubmissionSummary:
     bytes: int
     empty_masks: int
     not_evaluated: Mapping[str, int]
+    not_selected: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """The summary as plain JSON values."""
         return asdict(self)
 
 
-def write_submission(
-    path: Path,
-    layout: SubmissionLayout,
-    labels: LabelTable,
-    frames: Iterable[tuple[str, Sequence[Prediction]]],
-) -> SubmissionSummary:
+@dataclass(frozen=True, slots=True)
+class PackedFrame:
+    """One frame as it goes into the archive.
+
+    Attributes:
+        frame: its name.
+        files: (path below the root, bytes): its list file, then its masks by descending score.
+        empty_masks, not_evaluated, not_selected: what was left out, as in ``SubmissionSummary``.
+    """
+
+    frame: str
+    files: tuple[tuple[str, bytes], ...]
+    empty_masks: int
+    not_evaluated: Counter[str]
+    not_selected: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FramePacker:
+    """Turns a frame's predictions into files; picklable, so that frames can be packed by many processes.
+
+    Attributes:
+        layout: the benchmark's layout.
+        labels: the benchmark's table; predictions name its labels.
+        selection: which predictions are wanted.
+        one_bit: write masks of 1 bit a pixel instead of 8, for servers known to take them.
+    """
+
+    layout: SubmissionLayout
+    labels: LabelTable
+    selection: Selection = EVERYTHING
+    one_bit: bool = False
+
+    def pack(self, frame: str, given: Sequence[Prediction]) -> PackedFrame:
+        """The files of one frame.
+
+        Raises:
+            InputError: a prediction has a score outside [0, 1], a broken mask, or a mask of another size than the
+                frame's first.
+        """
+        scored = [p for p in given if _is_scored(p, self.labels)]
+        visible = [p for p in scored if rle.area(p.rle)]
+        _require_sound(frame, visible)
+        taken, not_selected = self.selection.apply(visible)
+        return PackedFrame(
+            frame=frame,
+            files=tuple(self._files(frame, taken)),
+            empty_masks=len(scored) - len(visible),
+            not_evaluated=Counter(p.label for p in given if not _is_scored(p, self.labels)),
+            not_selected=not_selected,
+        )
+
+    def _files(self, frame: str, ranked: Sequence[Prediction]) -> Iterator[tuple[str, bytes]]:
+        layout = self.layout
+        lines = (
+            f"{layout.mask_link.format(frame=frame, index=index)} "
+            f"{self.labels.by_name[p.label].id:0{layout.label_digits}d} {_decimal(p.score)}"
+            for index, p in enumerate(ranked)
+        )
+        yield layout.list_name.format(frame=frame), "".join(f"{line}\n" for line in lines).encode()
+        for index, prediction in enumerate(ranked):
+            yield layout.mask_name.format(frame=frame, index=index), _mask_file(frame, prediction, self.one_bit)
+
+
+def write_submission(path: Path, frames: Iterable[PackedFrame]) -> SubmissionSummary:
     """Write a native submission as a zip.
 
     Args:
         path: the zip, overwritten; give a temporary name and rename it when all went well.
-        layout: the benchmark's layout.
-        labels: the benchmark's table; predictions name its labels.
-        frames: (frame name, its predictions) for every frame, also those without predictions; read one by one.
+        frames: every frame, also those without predictions; read one by one.
 
     Raises:
-        InputError: a frame comes twice, or a prediction has a score outside [0, 1], a broken mask, or a mask of another
-            size than the frame's first.
+        InputError: a frame comes twice.
     """
     written: set[str] = set()
-    left_out = Counter[str]()
-    empty = predictions = 0
+    not_evaluated, not_selected = Counter[str](), Counter[str]()
+    files = empty_masks = 0
     with zipfile.ZipFile(path, "w") as archive:
-        for frame, given in frames:
-            if frame in written:
-                raise _refusal(frame, "a second list of predictions", "every frame once")
-            written.add(frame)
-            scored = [p for p in given if _is_scored(p, labels)]
-            visible = [p for p in scored if rle.area(p.rle)]
-            left_out.update(p.label for p in given if not _is_scored(p, labels))
-            empty += len(scored) - len(visible)
-            predictions += len(visible)
-            for name, data in frame_files(layout, labels, frame, visible):
+        for packed in frames:
+            if packed.frame in written:
+                raise _refusal(packed.frame, "a second list of predictions", "every frame once")
+            written.add(packed.frame)
+            for name, data in packed.files:
                 archive.writestr(_member(name), data)
-    files = len(written) + predictions
-    not_evaluated = dict(sorted(left_out.items()))
-    return SubmissionSummary(len(written), predictions, files, path.stat().st_size, empty, not_evaluated)
-
-
-def frame_files(
-    layout: SubmissionLayout, labels: LabelTable, frame: str, predictions: Sequence[Prediction]
-) -> Iterator[tuple[str, bytes]]:
-    """The files of one frame as (path below the root, bytes): its list file, then its masks by descending score."""
-    _require_sound(frame, predictions)
-    ranked = sorted(predictions, key=lambda p: -p.score)
-    lines = (
-        f"{layout.mask_link.format(frame=frame, index=index)} "
-        f"{labels.by_name[p.label].id:0{layout.label_digits}d} {_decimal(p.score)}"
-        for index, p in enumerate(ranked)
+            files += len(packed.files)
+            empty_masks += packed.empty_masks
+            not_evaluated += packed.not_evaluated
+            not_selected += packed.not_selected
+    return SubmissionSummary(
+        frames=len(written),
+        predictions=files - len(written),
+        files=files,
+        bytes=path.stat().st_size,
+        empty_masks=empty_masks,
+        not_evaluated=dict(sorted(not_evaluated.items())),
+        not_selected=dict(sorted(not_selected.items())),
     )
-    yield layout.list_name.format(frame=frame), "".join(f"{line}\n" for line in lines).encode()
-    for index, prediction in enumerate(ranked):
-        yield layout.mask_name.format(frame=frame, index=index), _mask_file(frame, prediction)
 
 
 def _is_scored(prediction: Prediction, labels: LabelTable) -> bool:
@@ -124,9 +172,9 @@ def _require_sound(frame: str, predictions: Sequence[Prediction]) -> None:
         raise _refusal(frame, f"masks of {shown} pixels", "masks of the frame's own size")
 
 
-def _mask_file(frame: str, prediction: Prediction) -> bytes:
+def _mask_file(frame: str, prediction: Prediction, one_bit: bool) -> bytes:
     try:
-        return write_mask(prediction.rle)
+        return write_mask(prediction.rle, one_bit=one_bit)
     except ValueError as error:
         raise _refusal(frame, f"a {prediction.label} with a broken mask ({error})", "COCO's compressed RLE") from error
 

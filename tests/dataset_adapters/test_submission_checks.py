@@ -18,7 +18,7 @@ from PIL import Image
 
 from dataset_adapters.labels import ROAD_LABELS, LabelTable
 from dataset_adapters.problems import InputError, Severity
-from dataset_adapters.submission import archive
+from dataset_adapters.submission import archive, list_checks, processes
 from dataset_adapters.submission.checks import VerifyReport, verify_submission
 from dataset_adapters.submission.faults import FAULTS, Check
 from dataset_adapters.submission.layout import SubmissionLayout
@@ -54,8 +54,9 @@ def verify(
     labels: LabelTable = ROAD_LABELS,
     frames=FRAMES,
     expected: int | None = None,
+    **options,
 ) -> VerifyReport:
-    return verify_submission(path, layout, labels, frames, expected)
+    return verify_submission(path, layout, labels, frames, expected, **options)
 
 
 @pytest.mark.parametrize("make", [pack, spread])
@@ -290,6 +291,57 @@ def test_an_archive_too_large_for_the_server(tmp_path: Path) -> None:
     assert_alone(verify(path, replace(CITYSCAPES, zip_limit_mb=1)), "archive-size")
 
 
+def test_more_files_than_a_plain_zip_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pack(tmp_path / "s.zip", sound_files())
+    monkeypatch.setattr(list_checks, "MOST_ZIP_FILES", 15)
+    assert not verify(path).counts
+    monkeypatch.setattr(list_checks, "MOST_ZIP_FILES", 14)
+    assert_alone(verify(path), "archive-zip64")
+
+
+def test_more_predictions_than_the_benchmark_takes(tmp_path: Path) -> None:
+    path = pack(tmp_path / "s.zip", sound_files())
+    assert not verify(path, replace(CITYSCAPES, max_per_image=4)).counts
+    report = verify(path, replace(CITYSCAPES, max_per_image=3))
+    assert_alone(report, "list-long")
+    assert "found 4 predictions, expected at most 3" in report.text()
+
+
+def test_overlapping_masks_where_each_pixel_counts_once(tmp_path: Path) -> None:
+    def columns(number: int, width: int) -> bytes:
+        mask = np.zeros(SIZE, np.uint8)
+        mask[:, 8 * number : 8 * number + width] = 255
+        return png(mask)
+
+    masks = [f"masks/{FRAME}_{i:03d}.png" for i in range(4)]
+    beside = {name: columns(i, 8) for i, name in enumerate(masks)}
+    once, alone = replace(CITYSCAPES, overlaps=False), {FRAME: SIZE}
+    files = {n: d for n, d in sound_files(frames=(FRAME,)).items() if n == LIST} | beside
+    assert not verify(pack(tmp_path / "a.zip", files), once, frames=alone).counts
+    path = pack(tmp_path / "b.zip", files | {masks[1]: columns(1, 10)})
+    assert not verify(path, frames=alone).counts
+    report = verify(path, once, frames=alone)
+    assert_alone(report, "mask-overlap")
+    assert report.problems[0].file == masks[2] and "40 pixels" in report.problems[0].found
+
+
+def test_strict_takes_warnings_for_errors(tmp_path: Path) -> None:
+    path = pack(tmp_path / "s.zip", sound_files() | {"notes.md": b""})
+    assert verify(path).ok
+    report = verify(path, strict=True)
+    assert (report.ok, report.errors, report.warnings) == (False, 1, 0)
+    assert "error member-stray" in report.text() and report.to_json()["problems"][0]["severity"] == "error"
+
+
+def test_any_number_of_processes_reports_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pack(tmp_path / "s.zip", sound_files() | {MASK: png(PIXELS[::2]), "notes.md": b""})
+    alone = verify(path)
+    monkeypatch.setattr(processes, "TRIAL_S", 0)
+    monkeypatch.setattr(processes, "START_S", 0)
+    assert verify(path, workers=2).to_json() == alone.to_json()
+    assert set(alone.counts) == {"mask-size", "member-stray"}
+
+
 @pytest.mark.parametrize("data", [b"\x1f\x8b\x08", b"Rar!", b""])
 def test_an_archive_that_does_not_open_skips_the_other_checks(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "s.zip").write_bytes(data)
@@ -331,6 +383,9 @@ def test_every_fault_of_the_catalogue_is_made_above() -> None:
         "label-rob-ids",
         "label-nyu-ids",
         "mask-black",
+        "archive-zip64",
+        "list-long",
+        "mask-overlap",
     }
     assert {code for code, _ in (*LISTS, *MASKS, *WHOLE, *PACKED)} | alone == set(FAULTS)
 

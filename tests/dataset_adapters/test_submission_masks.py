@@ -14,7 +14,8 @@ from pycocotools import mask as coco
 
 from dataset_adapters import rle
 from dataset_adapters.rle import Rle
-from dataset_adapters.submission.mask_png import MaskError, read_mask, to_rle, write_mask
+from dataset_adapters.submission.mask_png import recognise, write_mask
+from dataset_adapters.submission.mask_reader import MaskError, read_mask
 
 from .submissions import png, resized
 
@@ -58,8 +59,8 @@ def test_runs_that_are_none_are_refused(counts: bytes) -> None:
 @settings(max_examples=200, deadline=None)
 @given(MASKS)
 def test_reading_equals_pycocotools(mask: np.ndarray) -> None:
-    _, gray = read_mask(png(mask * np.uint8(7)), mask.shape)
-    assert to_rle(gray) == coco.encode(np.asfortranarray(mask, np.uint8))
+    _, pixels = read_mask(png(mask * np.uint8(7)), mask.shape)
+    assert pixels.rle() == coco.encode(np.asfortranarray(mask, np.uint8))
 
 
 @settings(max_examples=300, deadline=None)
@@ -79,3 +80,35 @@ def test_a_giant_is_refused_by_its_header() -> None:
     for size in (None, (1024, 2048), (30_000, 30_000)):
         with pytest.raises(MaskError, match="30000 x 30000"):
             read_mask(giant, size)
+
+
+@settings(max_examples=300, deadline=None)
+@given(MASKS, st.booleans())
+def test_own_masks_are_recognised_and_read_as_pillow_reads_them(mask: np.ndarray, one_bit: bool) -> None:
+    encoded = rle.encode(mask)
+    data = write_mask(encoded, one_bit=one_bit)
+    assert np.array_equal(np.asarray(pillow(data).convert("L")), mask * np.uint8(255))
+    crop = recognise(data, *mask.shape, 1 if one_bit else 8)
+    assert (crop is not None) == mask.any()
+    header, pixels = read_mask(data, mask.shape)
+    assert header.depth == (1 if one_bit else 8)
+    assert pixels.rle() == encoded == read_mask(data, None)[1].rle()
+    assert pixels.histogram().tolist() == pillow(data).convert("L").histogram()
+
+
+@settings(max_examples=300, deadline=None)
+@given(MASKS, st.integers(0, 10**6), st.integers(1, 255))
+def test_own_masks_with_any_byte_changed_are_not_recognised(mask: np.ndarray, place: int, change: int) -> None:
+    data = bytearray(write_mask(rle.encode(mask)))
+    data[place % len(data)] ^= change
+    assert recognise(bytes(data), *mask.shape, 8) is None
+
+
+def test_large_own_masks_are_recognised() -> None:
+    mask = np.random.default_rng(0).random((1024, 2048)) < 0.3
+    mask[:200] = mask[700:] = False
+    for one_bit in (False, True):
+        data = write_mask(rle.encode(mask), one_bit=one_bit)
+        crop = recognise(data, 1024, 2048, 1 if one_bit else 8)
+        assert crop is not None and crop[0] == 200
+        assert read_mask(data, mask.shape)[1].rle() == rle.encode(mask)

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from dataset_adapters import rle
 from dataset_adapters.labels import ROAD_LABELS
 from dataset_adapters.problems import InputError
 from dataset_adapters.scannet import SCANNET_LABELS
+from dataset_adapters.submission.mask_png import write_mask
 from dataset_adapters.submission.reader import NativeSubmission
 
 from .submissions import (
@@ -152,3 +155,20 @@ def test_what_the_official_code_stops_at_is_told(tmp_path: Path, changes: Files,
         read(tmp_path, changes)
     assert found in str(caught.value)
     assert str(tmp_path / "s.zip") in str(caught.value)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8), st.binary(max_size=60))
+def test_no_damage_ends_in_a_traceback(tmp_path: Path, damage: list[tuple[int, int]], text: bytes) -> None:
+    own = write_mask(rle.encode(object_mask(0) != 0))
+    path = pack(tmp_path / "s.zip", sound_files() | {MASK: own, LIST: sound_files()[LIST] + text})
+    data = bytearray(path.read_bytes())
+    for place, value in damage:
+        data[place % len(data)] = value
+    path.write_bytes(data)
+    try:
+        submission = NativeSubmission(path, CITYSCAPES, ROAD_LABELS)
+        for frame in submission.frames():
+            assert all(p.rle["size"] == list(SIZE) for p in submission.predictions(frame, SIZE) or [])
+    except InputError as error:
+        assert error.problem.fix

@@ -20,7 +20,9 @@ from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.checks import verify_submission
 from dataset_adapters.submission.reader import NativeSubmission
-from dataset_adapters.submission.writer import _decimal, write_submission
+from dataset_adapters.submission.selection import Selection
+from dataset_adapters.submission.writer import FramePacker, SubmissionSummary, _decimal
+from dataset_adapters.submission.writer import write_submission as write_packed
 
 from .submissions import CITYSCAPES, INDOOR_LABELS, KITTI, SCANNET, SIZE, object_mask
 
@@ -28,6 +30,11 @@ from .submissions import CITYSCAPES, INDOOR_LABELS, KITTI, SCANNET, SIZE, object
 def prediction(label: str, score: float, index: int = 0, size: tuple[int, int] = SIZE) -> Prediction:
     mask = rle.encode(object_mask(index, size) != 0)
     return Prediction(label, score, rle.box(mask), mask)
+
+
+def write_submission(path, layout, labels, frames, **options) -> SubmissionSummary:
+    packer = FramePacker(layout, labels, **options)
+    return write_packed(path, (packer.pack(frame, given) for frame, given in frames))
 
 
 ROAD = [
@@ -96,8 +103,37 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     summary = write_submission(tmp_path / "s.zip", CITYSCAPES, ROAD_LABELS, [("a_0_0", given)])
     assert summary.to_json() | {"bytes": 0} == {
         "frames": 1, "predictions": 1, "files": 2, "bytes": 0, "empty_masks": 1,
-        "not_evaluated": {"caravan": 1, "sofa": 2},
+        "not_evaluated": {"caravan": 1, "sofa": 2}, "not_selected": {},
     }  # fmt: skip
+
+
+def test_a_selection_takes_the_best_and_counts_the_others(tmp_path: Path) -> None:
+    scores = {"car": 0.9, "bus": 0.8, "train": 0.7, "truck": 0.3, "person": 0.2, "rider": 0.1}
+    given = [prediction(name, score, i) for i, (name, score) in enumerate(scores.items())]
+    chosen = Selection(0.3, 2, frozenset(scores) - {"car", "bicycle"})
+    summary = write_submission(tmp_path / "s.zip", CITYSCAPES, ROAD_LABELS, [("a_0_0", given)], selection=chosen)
+    assert text_of(tmp_path / "s.zip", "a_0_0_pred.txt").splitlines() == [
+        "masks/a_0_0_000.png 28 0.8", "masks/a_0_0_001.png 31 0.7",
+    ]  # fmt: skip
+    assert summary.not_selected == {
+        "beyond the best 2 of their image": 1, "of a score below 0.3": 2, "of other classes": 1,
+    }  # fmt: skip
+    assert (summary.predictions, summary.files) == (2, 3)
+
+
+def test_a_class_that_is_not_scored_cannot_be_selected() -> None:
+    Selection(classes=frozenset({"bicycle"})).check(ROAD_LABELS)
+    with pytest.raises(InputError, match="Did you mean 'bicycle'"):
+        Selection(classes=frozenset({"bicycles"})).check(ROAD_LABELS)
+
+
+def test_masks_of_one_bit_read_as_0_and_255(tmp_path: Path) -> None:
+    for name, one_bit in (("8.zip", False), ("1.zip", True)):
+        write_submission(tmp_path / name, KITTI, ROAD_LABELS, ROAD, one_bit=one_bit)
+    read = [NativeSubmission(tmp_path / name, KITTI, ROAD_LABELS) for name in ("8.zip", "1.zip")]
+    assert read[0].predictions("000000_10", SIZE) == read[1].predictions("000000_10", SIZE)
+    with zipfile.ZipFile(tmp_path / "1.zip") as archive:
+        assert Image.open(io.BytesIO(archive.read("pred_img/000000_10_000.png"))).mode == "1"
 
 
 @given(st.floats(0, 1))

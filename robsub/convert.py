@@ -1,0 +1,264 @@
+"""Convert: other programs' predictions into a store, and a store into COCO results or a ROB devkit folder."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from dataset_adapters.base import DatasetAdapter, Frame, Split
+from dataset_adapters.coco import Coco
+from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.images import image_size
+from dataset_adapters.labels import LabelTable
+from dataset_adapters.problems import InputError
+from dataset_adapters.submission.writer import FramePacker, PackedFrame
+from evaluators.class_names import ClassNames
+from robsub.coco_results import _FrameFinder as FrameFinder
+from robsub.devkit import devkit_folder, devkit_labels, devkit_layout, write_folder
+from robsub.files import atomic_path, read_json, write_json
+from robsub.predictions import PredictionSource, PredictionWriter
+from robsub.provenance import predictions_digest
+
+Target = Literal["store", "coco", "devkit"]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written, and what found no home in the target.
+
+    Attributes:
+        path: the store, file or folder.
+        images: images written.
+        images_expected: images of the split on this disk.
+        predictions: objects written.
+        homeless: class -> objects left out because the target has no such class.
+        unknown_images: images of the source that the split does not have.
+    """
+
+    path: Path
+    images: int
+    images_expected: int
+    predictions: int
+    homeless: Mapping[str, int]
+    unknown_images: tuple[str, ...]
+
+    def text(self) -> str:
+        """A paragraph for the terminal; the target comes last."""
+        lines = [
+            f"Left out: {n} objects of {name!r}, a class that the target lacks." for name, n in self.homeless.items()
+        ]
+        if self.unknown_images:
+            first = self.unknown_images[0]
+            lines.append(f"Left out: {len(self.unknown_images)} images that the split does not have, first {first}.")
+        if missing := self.images_expected - self.images:
+            lines.append(f"{missing} of {self.images_expected} images have no predictions in the source.")
+        return "\n".join([*lines, f"{self.path}: {self.images} images, {self.predictions} objects"])
+
+
+def convert(
+    adapter: DatasetAdapter,
+    split: Split,
+    source: PredictionSource,
+    target: Target,
+    out: Path,
+    *,
+    annotations: Path | None = None,
+    method: str = "robsub",
+) -> Conversion:
+    """Write a source's predictions of a split in another form.
+
+    Args:
+        adapter: the data set.
+        split: its split.
+        source: a store, COCO results or a native submission (``robsub.evaluate.open_predictions``).
+        target: ``store``, a prediction store; ``coco``, COCO results, with ``<out>.images.json`` for the ids where no
+            annotation file is given; ``devkit``, the ROB 2018 devkit's folder of results.
+        out: the store, the JSON file, or the devkit's root.
+        annotations: for ``coco``, an annotation file whose image and category ids are to be used.
+        method: for ``devkit``, the name of the method.
+
+    Raises:
+        InputError: a score is outside [0, 1], predictions cannot be read, or the target cannot take them.
+    """
+    frames = adapter.frames(split)
+    reading = _Reading(source, _homes(adapter, target))
+    there = set(source.frames())
+    known = [frame for frame in frames if frame.name in there]
+    predictions = reading.all(tqdm(known, f"convert {adapter.name}", unit="image", disable=None))
+    if target == "store":
+        _write_store(adapter, split, source, out, predictions)
+    elif target == "coco":
+        ids = _ids_of(annotations, frames) if annotations else _own_ids(adapter, split, frames)
+        _write_coco(out, ids, predictions)
+        if not annotations:
+            write_json(out.with_name(f"{out.name}.images.json"), ids.to_json(known))
+    else:
+        write_folder(devkit_folder(out, method), _packed(adapter, predictions))
+    return Conversion(
+        path=out,
+        images=len(known),
+        images_expected=len(frames),
+        predictions=reading.predictions,
+        homeless=dict(sorted(reading.homeless.items())),
+        unknown_images=tuple(sorted(there - {frame.name for frame in frames})),
+    )
+
+
+@dataclass(frozen=True)
+class _Homes:
+    """The classes of a target, and the names that some have there."""
+
+    labels: LabelTable
+    renamed: Mapping[str, str]
+
+    def of(self, name: str) -> str | None:
+        """The class under its name in the target, None where it has no home."""
+        there = name if name in self.labels.by_name else self.renamed.get(name, name)
+        return there if there in self.labels.by_name else None
+
+
+def _homes(adapter: DatasetAdapter, target: Target) -> _Homes:
+    if target == "devkit":
+        table = devkit_labels(adapter)
+        return _Homes(LabelTable(table.evaluated), adapter.class_map)
+    names = ClassNames.of(adapter)
+    return _Homes(names.labels, names.of_predictions)
+
+
+Read = Iterator[tuple[Frame, tuple[int, int], list[Prediction]]]
+
+
+@dataclass
+class _Reading:
+    """Reads a source frame by frame and counts what it hands on and what it cannot."""
+
+    source: PredictionSource
+    homes: _Homes
+    predictions: int = 0
+    homeless: Counter[str] = field(default_factory=Counter)
+
+    def all(self, frames: Sequence[Frame] | tqdm[Frame]) -> Read:
+        """Every frame, its size and its predictions under the target's names."""
+        for frame in frames:
+            size = image_size(frame.image)
+            found = self.source.predictions(frame.name, size) or []
+            _require_confidences(frame.name, found)
+            homes = [(self.homes.of(p.label), p) for p in found]
+            self.homeless.update(p.label for home, p in homes if home is None)
+            kept = [_under(home, p) for home, p in homes if home is not None]
+            self.predictions += len(kept)
+            yield frame, size, kept
+
+
+def _under(name: str, prediction: Prediction) -> Prediction:
+    return (
+        prediction if name == prediction.label else Prediction(name, prediction.score, prediction.box, prediction.rle)
+    )
+
+
+def _require_confidences(frame: str, predictions: Sequence[Prediction]) -> None:
+    for p in predictions:
+        if not 0 <= p.score <= 1:
+            raise InputError(
+                f"predictions of {frame}", found=f"a {p.label} of score {p.score}", expected="scores from 0 to 1",
+                fix="Map the scores into that range; AP only asks for their order.",
+            )  # fmt: skip
+
+
+def _write_store(adapter: DatasetAdapter, split: Split, source: PredictionSource, out: Path, predictions: Read) -> None:
+    settings = {"converted_sha256": predictions_digest(source)}
+    manifest = {"dataset": adapter.name, "split": split, "checkpoint": "", "settings": settings}
+    with PredictionWriter(out, "converted", manifest) as writer:
+        for frame, size, found in predictions:
+            if frame.name not in writer.done:
+                writer.add(frame.name, size, found)
+
+
+@dataclass(frozen=True)
+class _CocoIds:
+    """The numbers of images and classes in COCO results."""
+
+    images: Mapping[str, int | str]
+    categories: Mapping[str, int]
+    path: Path | None = None
+
+    def to_json(self, frames: Sequence[Frame]) -> dict[str, Any]:
+        """The lists of images and categories that explain the numbers."""
+        images = [(frame, image_size(frame.image)) for frame in frames]
+        return {
+            "images": [
+                {"id": self.images[f.name], "file_name": f"{f.name}{f.image.suffix}", "height": h, "width": w}
+                for f, (h, w) in images
+            ],
+            "categories": [{"id": number, "name": name} for name, number in self.categories.items()],
+        }
+
+    def image(self, frame: str) -> int | str:
+        """A frame's number."""
+        if frame not in self.images:
+            raise self._lacks(f"no image of frame {frame}", "every image that has predictions")
+        return self.images[frame]
+
+    def category(self, label: str) -> int:
+        """A class's number."""
+        if label not in self.categories:
+            raise self._lacks(f"no category {label!r}", "every class that is predicted")
+        return self.categories[label]
+
+    def _lacks(self, found: str, expected: str) -> InputError:
+        return InputError(self.path or "ids", found=found, expected=expected, fix="Name the server's own list.")
+
+
+def _own_ids(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame]) -> _CocoIds:
+    """COCO's own numbers of images, else 1, 2, ...; native label ids."""
+    numbers = {name: number for number, name in adapter.image_names(split).items()} if isinstance(adapter, Coco) else {}
+    images = numbers or {frame.name: number for number, frame in enumerate(frames, 1)}
+    return _CocoIds(images, {label.name: label.id for label in ClassNames.of(adapter).labels})
+
+
+def _ids_of(annotations: Path, frames: Sequence[Frame]) -> _CocoIds:
+    """The numbers that an annotation file gives."""
+    lists = read_json(annotations, "a COCO annotation file")
+    finder = FrameFinder(frames)
+    try:
+        images = {finder.by_name(str(image["file_name"])): image["id"] for image in lists["images"]}
+        return _CocoIds(images, {str(c["name"]): int(c["id"]) for c in lists["categories"]}, annotations)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(
+            annotations, found=f"a list of images or categories without {error}",
+            expected="images with id and file_name, categories with id and name", fix="Name the server's own list.",
+        ) from error  # fmt: skip
+
+
+def _write_coco(out: Path, ids: _CocoIds, predictions: Read) -> None:
+    with atomic_path(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write("[")
+        separator = "\n"
+        for frame, _, found in predictions:
+            for prediction in found:
+                file.write(separator + json.dumps(_detection(ids, frame.name, prediction), allow_nan=False))
+                separator = ",\n"
+        file.write("\n]\n")
+
+
+def _detection(ids: _CocoIds, frame: str, prediction: Prediction) -> dict[str, Any]:
+    x1, y1, x2, y2 = prediction.box
+    mask = prediction.rle
+    return {
+        "image_id": ids.image(frame),
+        "category_id": ids.category(prediction.label),
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "score": prediction.score,
+        "segmentation": {"size": list(mask["size"]), "counts": mask["counts"].decode("ascii")},
+    }
+
+
+def _packed(adapter: DatasetAdapter, predictions: Read) -> Iterator[PackedFrame]:
+    packer = FramePacker(devkit_layout(adapter), devkit_labels(adapter))
+    return (packer.pack(frame.name, found) for frame, _, found in predictions)
