@@ -24,6 +24,7 @@ from robsub.command_line import (
     json_file,
     overwrite,
     parse_part,
+    parse_sizes,
     path_option,
     split_option,
 )
@@ -78,25 +79,39 @@ def datasets(data: Data, json_path: Path | None, workers: int | None, labels: bo
 
 
 @main.command(short_help="Train one model jointly on all data sets.")
-@click.option("--recipe", default="rob2018", show_default=True, help="rob2018, demo, or a TOML file.")
+@click.option("--recipe", default="rob2018", show_default=True, help="rob2018, finetune, demo, or a TOML file.")
 @click.option(
     "-o", "--override", multiple=True, metavar="PART.NAME=VALUE", help="A setting that wins over the recipe's."
 )
 @data_options
 @path_option("--out", help="Folder of the run; runs/RECIPE if not given.")
 @click.option("--resume", is_flag=True, help="Insist on going on from the run's checkpoint, which is the default.")
+@click.option("--show-recipe", is_flag=True, help="Print every setting and what it means, and train nothing.")
 @overwrite
-def train(recipe: str, override: tuple[str, ...], data: Data, out: Path | None, resume: bool, overwrite: bool) -> None:
+def train(
+    recipe: str,
+    override: tuple[str, ...],
+    data: Data,
+    out: Path | None,
+    resume: bool,
+    show_recipe: bool,
+    overwrite: bool,
+) -> None:
     """Train a recipe jointly on the data sets at hand.
 
     Goes on from the run's checkpoint if there is one. On many GPUs: torchrun --nproc-per-node N -m robsub train ...
     """
     from robsub.config import load_recipe
+    from robsub.recipe_text import images_text, recipe_text
 
     settings = load_recipe(recipe, override)
+    if show_recipe:
+        click.echo(f"{recipe_text(settings)}\n{images_text(settings, data.root)}")
+        return
     from robsub.train import train as run_training
 
-    run = run_training(settings, data.root, out or places.run_path(settings.name), overwrite=overwrite, resume=resume)
+    place = out or places.run_path(settings.name)
+    run = run_training(settings, data.root, place, overwrite=overwrite, resume=resume, options=data.options)
     click.echo(run.text())
     click.echo(f"Next: robsub predict --dataset kitti --checkpoint {run.path}")
 
@@ -109,6 +124,11 @@ def train(recipe: str, override: tuple[str, ...], data: Data, out: Path | None, 
 @path_option("--out", help="Prediction store; predictions/DATASET-SPLIT if not given.")
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Images at a time.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that load images.")
+@click.option("--amp", is_flag=True, help="Compute in bfloat16, for GPUs that have it.")
+@click.option("--flip", is_flag=True, help="Look at each image mirrored too, and merge by voting.")
+@click.option("--sizes", metavar="N,N", callback=parse_sizes, help="Look at each image at these shorter sides too.")
+@click.option("--skip-broken", is_flag=True, help="Go on past images that do not open; the manifest lists them.")
+@click.option("--attention", metavar="IMAGE", help="Instead, save for one image which RoIs its objects attended to.")
 @overwrite
 def predict(
     dataset: str,
@@ -116,21 +136,24 @@ def predict(
     data: Data,
     checkpoint: Path | None,
     out: Path | None,
-    batch_size: int,
-    workers: int,
-    overwrite: bool,
+    attention: str | None,
+    **choices: Any,
 ) -> None:
     """Fill a prediction store; images that it already holds are not predicted again."""
     adapter = data.adapter(dataset)
     adapter.frames(split)  # refuse before torch is imported
     checkpoint = checkpoint or places.latest_checkpoint()
-    from robsub.predict import predict as run_prediction
-
     store = out or places.store_path(dataset, split)
-    done = run_prediction(
-        adapter, split, checkpoint, store, overwrite=overwrite, batch_size=batch_size, workers=workers
-    )
+    from robsub.predict import predict as run_prediction
+    from robsub.predict import save_attention
+
+    if attention:
+        click.echo(save_attention(adapter, split, checkpoint, attention, store.with_name(f"{store.name}-attention")))
+        return
+    done = run_prediction(adapter, split, checkpoint, store, **choices)
     click.echo(f"{done.path}: {done.images} images of {dataset} {split}, {done.new} of them new, by {checkpoint}")
+    for reason in done.skipped:
+        click.echo(f"skipped: {reason}")
     verb = f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}"
     click.echo(f"Next: robsub {verb}")
 

@@ -115,6 +115,14 @@ def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -
     return read_part(value) if value else None
 
 
+def parse_sizes(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """640,800 as numbers."""
+    try:
+        return tuple(int(number) for number in (value or "").split(",") if number)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not like 640,800") from error
+
+
 def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     """Require DATASET=PROFILE."""
     for choice in value:
