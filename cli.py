@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from dataset_adapters.base import SPLITS
 from dataset_adapters.registry import ADAPTERS, BENCHMARKS
 from evaluators.protocol import PROTOCOLS
 from robsub import __version__, places
@@ -32,7 +33,8 @@ from robsub.files import write_json
 
 if TYPE_CHECKING:
     from dataset_adapters.base import Split
-    from robsub.evaluate import NegAP
+    from robsub.convert import Target
+    from robsub.evaluate import Kind, NegAP
     from robsub.table import Format
 
 
@@ -158,12 +160,77 @@ def predict(
     click.echo(f"Next: robsub {verb}")
 
 
+@main.command(short_help="Turn predictions of one form into another.")
+@dataset_option(tuple(ADAPTERS), help="Data set; a store says it itself.")
+@click.option("--split", type=click.Choice(SPLITS), help="Split; a store says it itself, else val.")
+@data_options
+@click.option(
+    "--from",
+    "kind",
+    type=click.Choice(("auto", "store", "coco", "native", "devkit")),
+    default="auto",
+    show_default=True,
+    help="Form of SOURCE; devkit is the ROB 2018 devkit's folder.",
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(("store", "coco", "devkit")),
+    default="store",
+    show_default=True,
+    help="Form of the outcome.",
+)
+@path_option("--annotations", metavar="FILE", help="Annotations that the ids of COCO results refer to.")
+@click.option("--method", default="robsub", show_default=True, help="Name of the method in a devkit's folder.")
+@path_option("--out", help="Where it goes; another way to say TARGET.")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target_path", metavar="[TARGET]", required=False, type=click.Path(path_type=Path))
+def convert(
+    dataset: str | None,
+    split: str | None,
+    data: Data,
+    kind: Kind | Literal["devkit"],
+    target: Target,
+    annotations: Path | None,
+    method: str,
+    out: Path | None,
+    source: Path,
+    target_path: Path | None,
+) -> None:
+    """Turn anybody's predictions into a prediction store, or a store into COCO results or a ROB devkit folder.
+
+    TARGET is predictions/DATASET-SPLIT if not given.
+    """
+    from robsub.convert import convert as run_conversion
+    from robsub.convert import split_of
+    from robsub.devkit import open_devkit
+    from robsub.evaluate import open_predictions
+
+    name, part = split_of(source, dataset, split)
+    adapter = data.adapter(name)
+    opened = (
+        open_devkit(adapter, source)
+        if kind == "devkit"
+        else open_predictions(source, adapter, part, annotations if target != "coco" else None, kind)
+    )
+    place = out or target_path or places.store_path(name, part)
+    done = run_conversion(adapter, part, opened, target, place, annotations=annotations, method=method)
+    click.echo(done.text())
+    click.echo(f"Next: robsub evaluate --dataset {name} --split {part} --predictions {done.path}")
+
+
 @main.command(short_help="Write a benchmark's native submission.")
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose native layout is written.")
 @split_option("test")
 @data_options
 @path_option("--predictions", help="Prediction store; predictions/BENCHMARK-SPLIT if not given.")
 @path_option("--out", help="Archive; submissions/BENCHMARK-SPLIT.zip if not given.")
+@click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, help="Leave out objects below that score.")
+@click.option("--max-per-image", type=click.IntRange(0), help="Keep only the best objects of each image.")
+@click.option("--class", "classes", multiple=True, metavar="NAME", help="Keep only that class; repeatable.")
+@click.option("--one-bit", is_flag=True, help="Smaller masks of 1 bit, for servers known to take them.")
+@path_option("--sample", metavar="ZIP", help="Instead, write a tiny sound archive to look at.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
 @overwrite
 def package(
@@ -172,17 +239,27 @@ def package(
     data: Data,
     predictions: Path | None,
     out: Path | None,
-    allow_missing: bool,
-    overwrite: bool,
+    min_score: float,
+    max_per_image: int | None,
+    classes: tuple[str, ...],
+    sample: Path | None,
+    **choices: Any,
 ) -> None:
     """Write a benchmark's native submission and verify it. Exit status 1 if verification finds an error."""
+    from dataset_adapters.submission.selection import Selection
     from robsub.package import package as write_package
     from robsub.predictions import open_store
+    from robsub.sample import write_sample
 
     adapter = data.adapter(dataset)
+    if sample:
+        report = write_sample(adapter, sample)
+        click.echo(report.text())
+        sys.exit(0 if report.ok else 1)
     store = open_store(predictions or places.store_path(dataset, split), dataset)
     archive = out or places.archive_path(dataset, split)
-    written = write_package(adapter, split, store, archive, allow_missing=allow_missing, overwrite=overwrite)
+    selection = Selection(min_score, max_per_image, frozenset(classes))
+    written = write_package(adapter, split, store, archive, selection=selection, **choices)
     click.echo(written.text())
     sys.exit(0 if written.report.ok else 1)
 
@@ -193,14 +270,14 @@ def package(
 @split_option("test")
 @data_options
 @json_file
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
-def verify(
-    dataset: str, submission: Path, split: Split, data: Data, json_path: Path | None, allow_missing: bool
-) -> None:
+def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: Path | None, **choices: Any) -> None:
     """Find everything that is wrong with a native zip or directory, in one pass. Exit status 1 on an error."""
     from robsub.verify import verify as verify_archive
 
-    report = verify_archive(data.adapter(dataset), submission, split, allow_missing=allow_missing)
+    report = verify_archive(data.adapter(dataset), submission, split, **choices)
     click.echo(report.text())
     if json_path:
         write_json(json_path, report.to_json())

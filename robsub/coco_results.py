@@ -60,7 +60,7 @@ class CocoResults:
     ) -> None:
         self.path = path
         listed = read_json(annotations, "a COCO annotation file") if annotations else {}
-        finder = _FrameFinder(frames)
+        finder = FrameFinder(frames)
         items, lists = _scan(path)
         lists = {**(listed if isinstance(listed, dict) else {}), **lists}
         try:
@@ -145,7 +145,7 @@ def _drawn(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> rle.Rl
     return cast(rle.Rle, coco_masks.merge(coco_masks.frPyObjects(polygons, *size)))
 
 
-class _FrameFinder:
+class FrameFinder:
     """Frames by what people call them: frame name, or photo path from any folder on, with or without extension."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
@@ -178,7 +178,7 @@ def _tails(path: str) -> list[str]:
 class _ImageIds:
     """image_id -> frame."""
 
-    def __init__(self, path: Path, finder: _FrameFinder, names: Mapping[int, str]) -> None:
+    def __init__(self, path: Path, finder: FrameFinder, names: Mapping[int, str]) -> None:
         self.path, self.finder, self.names = path, finder, names
 
     def frame(self, image_id: int | str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from dataset_adapters.annotations.cache import default_cache_folder
-from dataset_adapters.base import DatasetAdapter
+from dataset_adapters.base import SPLITS, DatasetAdapter
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import ADAPTERS, get_adapter
@@ -66,8 +66,9 @@ def dataset_option(names: tuple[str, ...], **kwargs: Any) -> Callable[[F], F]:
 
 def split_option(default: str) -> Callable[[F], F]:
     """``--split`` with its default."""
-    choice = click.Choice(("train", "val", "trainval", "test"))
-    return click.option("--split", type=choice, default=default, show_default=True, help="Split of the data set.")
+    return click.option(
+        "--split", type=click.Choice(SPLITS), default=default, show_default=True, help="Split of the data set."
+    )
 
 
 @dataclass(frozen=True)

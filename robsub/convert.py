@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from tqdm import tqdm
 
@@ -19,10 +19,11 @@ from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.writer import FramePacker, PackedFrame
 from evaluators.class_names import ClassNames
-from robsub.coco_results import _FrameFinder as FrameFinder
+from robsub.coco_results import FrameFinder
 from robsub.devkit import devkit_folder, devkit_labels, devkit_layout, write_folder
+from robsub.evaluate import IMAGES_SUFFIX
 from robsub.files import atomic_path, read_json, write_json
-from robsub.predictions import PredictionSource, PredictionWriter
+from robsub.predictions import MANIFEST, PredictionSource, PredictionStore, PredictionWriter
 from robsub.provenance import predictions_digest
 
 Target = Literal["store", "coco", "devkit"]
@@ -61,6 +62,22 @@ class Conversion:
         return "\n".join([*lines, f"{self.path}: {self.images} images, {self.predictions} objects"])
 
 
+def split_of(path: Path, dataset: str | None, split: str | None) -> tuple[str, Split]:
+    """The data set and split of predictions: what the user says, else what a store's manifest says, else val.
+
+    Raises:
+        InputError: nobody says which data set.
+    """
+    manifest = PredictionStore(path).manifest if (path / MANIFEST).is_file() else {}
+    name = dataset or manifest.get("dataset")
+    if name is None:
+        raise InputError(
+            path, found="predictions that do not say their data set", expected="a prediction store, or --dataset",
+            fix="Name it with --dataset.",
+        )  # fmt: skip
+    return str(name), cast(Split, split or manifest.get("split") or "val")
+
+
 def convert(
     adapter: DatasetAdapter,
     split: Split,
@@ -97,7 +114,7 @@ def convert(
         ids = _ids_of(annotations, frames) if annotations else _own_ids(adapter, split, frames)
         _write_coco(out, ids, predictions)
         if not annotations:
-            write_json(out.with_name(f"{out.name}.images.json"), ids.to_json(known))
+            write_json(out.with_name(f"{out.name}{IMAGES_SUFFIX}"), ids.to_json(known))
     else:
         write_folder(devkit_folder(out, method), _packed(adapter, predictions))
     return Conversion(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.coco import Coco
@@ -28,6 +28,10 @@ from robsub.predictions import MANIFEST, PredictionSource, open_store
 from robsub.provenance import ground_truth_digest, predictions_digest, versions
 
 NegAP = NegativeAp
+Kind = Literal["auto", "store", "coco", "native"]
+"""The forms of predictions that robsub reads."""
+IMAGES_SUFFIX = ".images.json"
+"""What the list of images that belongs to COCO results is called, after their own name."""
 
 
 class Choices(TypedDict, total=False):
@@ -55,26 +59,29 @@ class Choices(TypedDict, total=False):
 
 
 def open_predictions(
-    path: Path, adapter: DatasetAdapter, split: Split = "val", annotations: Path | None = None
+    path: Path, adapter: DatasetAdapter, split: Split = "val", annotations: Path | None = None, kind: Kind = "auto"
 ) -> PredictionSource:
     """A store, COCO results, or a native zip or directory of the adapter's benchmark.
 
     Args:
-        path: where they are; a name ending in ``.json`` is taken for COCO results.
+        path: where they are.
         adapter, split: what they are predictions of.
         annotations: for COCO results, the annotation file that their ids refer to, if it is not the data set's.
+        kind: what they are; ``auto`` takes a folder with a manifest for a store and ``.json`` for COCO results.
 
     Raises:
         InputError: nothing is there, or nothing that robsub reads.
     """
-    if (path / MANIFEST).is_file():
-        return open_store(path, adapter.name)
     if not path.exists():
         raise InputError(
             path, found="no such file or folder", expected=f"predictions of {adapter.title}",
             fix=f"Make them with 'robsub predict --dataset {adapter.name}', or name others with --predictions.",
         )  # fmt: skip
-    if path.suffix.lower() == ".json":
+    kind = _kind_of(path) if kind == "auto" else kind
+    if kind == "store":
+        return open_store(path, adapter.name)
+    if kind == "coco":
+        annotations = annotations or _list_beside(path)
         image_names = adapter.image_names(split) if isinstance(adapter, Coco) and not annotations else {}
         return CocoResults(path, adapter.frames(split), adapter.labels, image_names, annotations)
     if adapter.submission is None:
@@ -83,6 +90,18 @@ def open_predictions(
             "no native submission layout", fix="Predict with 'robsub predict', or give COCO results.",
         )  # fmt: skip
     return NativeSubmission(path, adapter.submission, adapter.labels)
+
+
+def _list_beside(results: Path) -> Path | None:
+    """The list of images that ``robsub convert --to coco`` writes beside its results."""
+    images = results.with_name(f"{results.name}{IMAGES_SUFFIX}")
+    return images if images.is_file() else None
+
+
+def _kind_of(path: Path) -> Kind:
+    if (path / MANIFEST).is_file():
+        return "store"
+    return "coco" if path.suffix.lower() == ".json" else "native"
 
 
 def evaluate_many(

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cli import main
-from dataset_adapters.registry import BENCHMARKS
+from dataset_adapters.registry import BENCHMARKS, get_adapter
+from robsub.predictions import PredictionStore
 from tests.stores import write_ground_truth_store
 
 TINY = ("train.iterations=2", "train.batch_size=2", "train.workers=0", "train.log_every=1", "train.checkpoint_every=1")
@@ -89,6 +90,29 @@ def test_ground_truth_as_prediction_scores_1_through_store_and_archive(name: str
         assert result["metrics"]["AP"] == result["metrics"]["AP50"] == 1.0
         assert result["images"] == result["images_expected"] == 2
         assert {v["AP"] for v in result["classes"].values()} <= {1.0, None}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_conversions_there_and_back_lose_nothing(name: str, world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, name, "val", tmp_path / "store")
+    data = ("--data-root", world)
+    run("convert", *data, "--to", "coco", store, tmp_path / "results.json")
+    run("convert", *data, "--dataset", name, "--from", "coco", tmp_path / "results.json", "--out", tmp_path / "back")
+    adapter = get_adapter(name, world)
+    objects = 0
+    for frame in adapter.frames("val"):
+        size = adapter.ground_truth(frame).size
+        ours, theirs = (PredictionStore(p).predictions(frame.name, size) for p in (store, tmp_path / "back"))
+        assert ours == theirs
+        objects += len(ours or ())
+    assert objects > 0
+    assert "do not say their data set" in refusal("convert", *data, tmp_path / "results.json")
+
+
+def test_a_sample_is_a_sound_archive(tmp_path: Path) -> None:
+    assert "No error found" in run("package", "--benchmark", "wilddash", "--sample", tmp_path / "sample.zip")
+    with zipfile.ZipFile(tmp_path / "sample.zip") as archive:
+        assert sum(name.startswith("pred_list/") for name in archive.namelist()) == 2
 
 
 def test_the_same_predictions_give_the_same_archive(world: Path, tmp_path: Path) -> None:
