@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dataset_adapters.labels import Label
 from dataset_adapters.rle import Rle, union
+
+Names = Mapping[int, str] | Sequence[str]
+"""Class number -> label name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +83,24 @@ class Prediction:
     score: float
     box: tuple[float, float, float, float]
     rle: Rle
+
+    @staticmethod
+    def from_torchvision(output: Mapping[str, Any], names: Names, threshold: float = 0.5) -> list[Prediction]:
+        """One image's output of a torchvision detection model (``dataset_adapters.frameworks``)."""
+        from dataset_adapters.frameworks import from_torchvision
+
+        return from_torchvision(output, names, threshold)
+
+    @staticmethod
+    def from_detectron2(output: Any, names: Names) -> list[Prediction]:
+        """One image's output of a detectron2 predictor (``dataset_adapters.frameworks``)."""
+        from dataset_adapters.frameworks import from_detectron2
+
+        return from_detectron2(output, names)
+
+    @staticmethod
+    def from_mmdet(result: Any, names: Names) -> list[Prediction]:
+        """One image's output of mmdetection 2 or 3 (``dataset_adapters.frameworks``)."""
+        from dataset_adapters.frameworks import from_mmdet
+
+        return from_mmdet(result, names)

@@ -22,7 +22,6 @@ from dataset_adapters.registry import BENCHMARKS, get_adapter
 from robsub.convert import convert
 from robsub.devkit import PREFIXES, devkit_folder, open_devkit
 from robsub.evaluate import open_predictions
-from robsub.frameworks import from_detectron2, from_mmdet, from_torchvision
 from robsub.package import package
 from robsub.predictions import PredictionSource, PredictionStore, PredictionWriter
 from tests.stores import write_ground_truth_store
@@ -192,19 +191,23 @@ def test_outputs_of_the_frameworks(make: Any) -> None:
     boxes, scores, labels = make(BOXES), make(SCORES), make(np.array([1, 2]))
     soft = make(np.where(DENSE, 0.9, 0.1)[:, None])
     torchvision = {"boxes": boxes, "labels": labels, "scores": scores, "masks": soft}
-    assert from_torchvision(torchvision, NAMES) == EXPECTED
+    assert Prediction.from_torchvision(torchvision, NAMES) == EXPECTED
 
     classes = make(np.array([0, 1]))
     found = {"pred_boxes": SimpleNamespace(tensor=boxes), "pred_classes": classes, "scores": scores}
     instances = SimpleNamespace(**found, pred_masks=make(DENSE))
-    assert from_detectron2({"instances": instances}, NAMES[1:]) == from_detectron2(instances, NAMES[1:]) == EXPECTED
+    assert (
+        Prediction.from_detectron2({"instances": instances}, NAMES[1:])
+        == Prediction.from_detectron2(instances, NAMES[1:])
+        == EXPECTED
+    )
 
     sample = SimpleNamespace(bboxes=boxes, scores=scores, labels=classes, masks=make(DENSE))
-    assert from_mmdet(SimpleNamespace(pred_instances=sample), {0: "car", 1: "person"}) == EXPECTED
+    assert Prediction.from_mmdet(SimpleNamespace(pred_instances=sample), {0: "car", 1: "person"}) == EXPECTED
     rows = np.hstack((BOXES, SCORES[:, None]))
     coded = [[{"size": [6, 9], "counts": p.rle["counts"]}] for p in EXPECTED]
     for masks in ([[DENSE[0]], [DENSE[1]]], coded):
-        assert from_mmdet(([rows[:1], rows[1:]], masks), NAMES[1:]) == EXPECTED
+        assert Prediction.from_mmdet(([rows[:1], rows[1:]], masks), NAMES[1:]) == EXPECTED
 
 
 def test_the_output_of_torchvisions_own_model() -> None:
@@ -214,7 +217,7 @@ def test_the_output_of_torchvisions_own_model() -> None:
     model = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3, min_size=64, box_score_thresh=0.0)
     with torch.no_grad():
         output = model.eval()([torch.rand(3, 64, 80)])[0]
-    found = from_torchvision(output, NAMES)
+    found = Prediction.from_torchvision(output, NAMES)
     assert len(found) == len(output["scores"]) > 0
     assert [p.score for p in found] == output["scores"].tolist()
     for p, mask in zip(found, output["masks"][:, 0] > 0.5, strict=True):
@@ -234,4 +237,4 @@ def test_the_output_of_torchvisions_own_model() -> None:
 def test_outputs_that_are_none_are_refused(change: dict[str, Any], words: str) -> None:
     output = {"boxes": BOXES, "labels": np.array([1, 2]), "scores": SCORES, "masks": DENSE} | change
     with pytest.raises(InputError, match=words):
-        from_torchvision({key: value for key, value in output.items() if value is not None}, NAMES)
+        Prediction.from_torchvision({key: value for key, value in output.items() if value is not None}, NAMES)

@@ -5,18 +5,15 @@ None of these libraries is imported; whatever has the right fields is taken, ten
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset_adapters import rle
-from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.ground_truth import Names, Prediction
 from dataset_adapters.problems import InputError
-
-Names = Mapping[int, str] | Sequence[str]
-"""Class number -> label name."""
 
 
 def from_torchvision(output: Mapping[str, Any], names: Names, threshold: float = 0.5) -> list[Prediction]:
