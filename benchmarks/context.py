@@ -1,6 +1,6 @@
 """Does the Non-Local RoI block let a RoI be judged by the others of its image?
 
-Run ``python benchmarks/context.py``. It makes scenes in which white boxes are of class ``day`` or ``night`` by the lamp
+Run ``python -m benchmarks.context``. It makes scenes in which white boxes are of class ``day`` or ``night`` by the lamp
 that stands at the other end of the image, red over blue or blue over red: a box's own pixels tell nothing, the lamp is
 beyond the receptive field of any feature that a box is pooled from, and the colours' amounts are the same in both. It
 trains the same small network with and without the block and prints how many boxes each classifies rightly; 50 % is a

@@ -1,6 +1,6 @@
 """How fast images of 1024 x 2048 with their targets reach the network, against the usual torchvision way.
 
-Run ``python benchmarks/data.py``. It makes Cityscapes frames in a temporary folder and prints CPU time of one core per
+Run ``python -m benchmarks.data``. It makes Cityscapes frames in a temporary folder and prints CPU time of one core per
 image, which does not count what else the machine does; N loader processes deliver N times as many. The usual way is
 that of torchvision's detection tutorial and references: decode the 16-bit PNG, one dense mask per object, boxes from
 the masks, flip, and resize image and masks to the network's input. Both ways end with a flipped image of the network's
@@ -11,15 +11,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from ground_truth import LONG_AGO, street, write_frame
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -28,6 +24,7 @@ from torchvision.ops import masks_to_boxes
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from benchmarks.ground_truth import LONG_AGO, milliseconds, street, write_frame
 from dataset_adapters.base import DatasetAdapter, Frame
 from dataset_adapters.options import Options
 from dataset_adapters.registry import get_adapter
@@ -68,17 +65,6 @@ def usual_sample(frame: Frame) -> tuple[Tensor, dict[str, Tensor]]:
     target = {"boxes": boxes, "masks": tv_tensors.Mask(masks.to(torch.uint8)), "labels": values // 1000}
     result: tuple[Tensor, dict[str, Tensor]] = USUAL(image, target)
     return result
-
-
-def milliseconds(work: Callable[[], object], times: int) -> float:
-    """Median CPU time of a call."""
-    work()
-    durations = []
-    for _ in range(times):
-        start = time.process_time()
-        work()
-        durations.append(time.process_time() - start)
-    return 1000 * statistics.median(durations)
 
 
 def table(objects: int, times: int) -> str:

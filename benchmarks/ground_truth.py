@@ -1,6 +1,6 @@
 """How fast ground truth is read, and in how much memory.
 
-Run ``python benchmarks/ground_truth.py``. It makes its files in a temporary folder and prints
+Run ``python -m benchmarks.ground_truth``. It makes its files in a temporary folder and prints
 
 - the peak memory of listing and indexing many frames, at two numbers of them;
 - one frame of 1024 x 2048, cold (PNG to RLE) and warm (from the cache), against ``instances2dict`` of

@@ -1,6 +1,6 @@
 """How fast the model's parts are, against what they replace, and what the Non-Local RoI block adds.
 
-Run ``python benchmarks/model.py``; ``--whole`` adds training steps and forward passes of the full network at
+Run ``python -m benchmarks.model``; ``--whole`` adds training steps and forward passes of the full network at
 800 x 1333 (minutes on a CPU). On a machine with a GPU the network's rows are measured there, in float32 and bfloat16.
 
 Times are CPU seconds of this process over all its threads (on a GPU: seconds between synchronisations), the best of a

@@ -1,6 +1,6 @@
 """What a training step costs, against torchvision's reference detection loop with the same network.
 
-Run ``python benchmarks/train.py``. Both train the demo's network on the same made photos with the same optimizer;
+Run ``python -m benchmarks.train``. Both train the demo's network on the same made photos with the same optimizer;
 torchvision's has its own transform, heads and losses and dense masks, and no Non-Local RoI block. It prints CPU time of
 one core per step, the steps of all ways taking turns, and what each loop adds around the network.
 """
