@@ -92,6 +92,19 @@ def test_ground_truth_as_prediction_scores_1_through_store_and_archive(name: str
         assert {v["AP"] for v in result["classes"].values()} <= {1.0, None}
 
 
+def test_an_archive_that_was_damaged_since_is_written_again(world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    archive = tmp_path / "a.zip"
+    command = ("package", "--benchmark", "kitti", "--split", "val", "--data-root", world)
+    command += ("--predictions", store, "--out", archive)
+    assert "was already there" not in run(*command)
+    whole = archive.read_bytes()
+    assert "was already there" in run(*command)
+    archive.write_bytes(whole[:-40])
+    assert "was already there" not in run(*command)
+    assert archive.read_bytes() == whole
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_conversions_there_and_back_lose_nothing(name: str, world: Path, tmp_path: Path) -> None:
     store = write_ground_truth_store(world, name, "val", tmp_path / "store")
