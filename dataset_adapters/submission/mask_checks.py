@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dataset_adapters.submission.faults import Finding
-from dataset_adapters.submission.mask_reader import MaskError, MaskPixels, PngHeader, decode, read_mask
+from dataset_adapters.submission.mask_reader import GRAY, MaskError, MaskPixels, PngHeader, decode, read_mask
 
-GRAY, PALETTE = 0, 3
+PALETTE = 3
 COLOURS = {2: "RGB", 4: "gray with alpha", 6: "RGBA"}
 """PNG colour types with more than one channel."""
 

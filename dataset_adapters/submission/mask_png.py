@@ -1,9 +1,8 @@
-"""Masks as PNG files, written straight from their runs, and recognised again.
+"""Masks as PNG files, written straight from their runs.
 
 PNG's filter *Up* stores each pixel as its difference from the one above. For a mask of 0 and 255 that is 255 where a
 run of the RLE starts, 1 right below its end, and 0 elsewhere: the runs are the file, and no dense mask is made. Blank
-rows above and below the object come compressed from a cache; by them a mask of this module is known, and only the rows
-of its object are unpacked.
+rows above and below the object come compressed from a cache.
 """
 
 from __future__ import annotations
@@ -20,18 +19,9 @@ from dataset_adapters.rle import Rle
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
 ZLIB_HEADER = b"\x78\x01"
-FLUSHED = b"\0\0\xff\xff"
-"""How a piece of a deflate stream ends that any other can follow."""
-BODY = slice(8 + 25 + 8 + len(ZLIB_HEADER), None)
-"""The deflate stream: after the signature, the header chunk, and the next chunk's length and name."""
 BLANK_ROWS = 32
 """Blank rows are compressed and cached in multiples of this many."""
 FILTER_UP = 2
-MAX_RECOGNISED = 4_000_000
-"""Largest mask whose blank rows are compressed to compare with."""
-
-Crop = tuple[int, int, NDArray[np.uint8]]
-"""Top, left and (h, w) gray values of the box around an object."""
 
 
 def write_mask(mask: Rle, *, one_bit: bool = False) -> bytes:
@@ -51,64 +41,16 @@ def write_mask(mask: Rle, *, one_bit: bool = False) -> bytes:
     stride = rows.shape[1]
     middle = bytes(first % BLANK_ROWS * stride) + rows.tobytes()
     above = first // BLANK_ROWS * BLANK_ROWS
-    return _file((height, width, 1 if one_bit else 8), stride, above, middle, _deflate(middle))
+    header = struct.pack(">IIBBBBB", width, height, 1 if one_bit else 8, 0, 0, 0, 0)
+    pixels = _framed(middle, above * stride, (height - above) * stride - len(middle), BLANK_ROWS * stride)
+    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + END
 
 
-def recognise(data: bytes, height: int, width: int, depth: int) -> Crop | None:
-    """The object of a mask that ``write_mask`` wrote, None for every other file. Nothing is believed: the file is put
-    together again from what was read, and compared.
-
-    Args:
-        data: a PNG.
-        height, width, depth: what its header says.
-    """
-    if depth not in (1, 8) or height * width > MAX_RECOGNISED:
-        return None
-    stride = 1 + (width * depth + 7) // 8
-    body = data[BODY]
-    blank = body[: body.find(FLUSHED) + len(FLUSHED)]
-    above = _blank_starts(stride, height // BLANK_ROWS).get(blank)
-    if above is None:
-        return None
-    packed = body[len(blank) : body.find(FLUSHED, len(blank)) + len(FLUSHED)]
-    middle = _inflate(packed, (height - above) * stride)
-    if not middle or len(middle) % stride or _file((height, width, depth), stride, above, middle, packed) != data:
-        return None
-    return _unfiltered(np.frombuffer(middle, np.uint8).reshape(-1, stride), above, width, depth)
-
-
-def _file(header: tuple[int, int, int], stride: int, above: int, middle: bytes, packed: bytes) -> bytes:
-    """The PNG of (height, width, depth) with so many blank rows above the middle ones, which are also given packed."""
-    height, width, depth = header
-    size = BLANK_ROWS * stride
-    below = (height - above) * stride - len(middle)
-    checksum = _adler_blank(zlib.adler32(middle, _adler_blank(1, above * stride)), below)
-    end = _blank(below % size, zlib.Z_FINISH)
-    pieces = (ZLIB_HEADER, _blank(above * stride), packed, _blank(below - below % size), end)
-    pixels = b"".join((*pieces, struct.pack(">I", checksum)))
-    return (
-        SIGNATURE
-        + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
-        + _chunk(b"IDAT", pixels)
-        + END
-    )
-
-
-def _unfiltered(rows: NDArray[np.uint8], above: int, width: int, depth: int) -> Crop | None:
-    """The object in filtered rows, if all of them have the filter *Up* but blank ones at the top."""
-    filters = rows[:, 0]
-    first = int(np.searchsorted(filters, FILTER_UP))
-    if (filters[first:] != FILTER_UP).any() or rows[:first].any():
-        return None
-    columns = np.flatnonzero(rows[first:, 1:].any(axis=0))
-    if not len(columns):
-        return 0, 0, np.zeros((0, 0), np.uint8)
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    values = np.cumsum(rows[first:, 1 + left : 1 + right], axis=0, dtype=np.uint8)
-    if depth == 1:
-        left *= 8
-        values = np.unpackbits(values, axis=1)[:, : width - left] * np.uint8(255)
-    return above + first, left, values
+def _framed(middle: bytes, above: int, below: int, block: int) -> bytes:
+    """The middle between so many zero bytes above and below, deflated; zeros are cached in multiples of a block."""
+    checksum = _adler_blank(zlib.adler32(middle, _adler_blank(1, above)), below)
+    zeros = _blank(below - below % block), _blank(below % block, zlib.Z_FINISH)
+    return b"".join((ZLIB_HEADER, _blank(above), _deflate(middle), *zeros, struct.pack(">I", checksum)))
 
 
 def _object_rows(mask: Rle) -> tuple[int, NDArray[np.uint8]]:
@@ -170,25 +112,10 @@ def _deflate(data: bytes, end: int = zlib.Z_FULL_FLUSH) -> bytes:
     return packer.compress(data) + packer.flush(end)
 
 
-def _inflate(piece: bytes, limit: int) -> bytes | None:
-    """A piece of a raw deflate stream, None if it is none or holds more bytes than the limit."""
-    try:
-        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(piece, limit + 1)
-    except zlib.error:
-        return None
-    return data if len(data) <= limit else None
-
-
 @lru_cache(maxsize=4096)
 def _blank(size: int, end: int = zlib.Z_FULL_FLUSH) -> bytes:
     """So many zero bytes, deflated."""
     return _deflate(bytes(size), end)
-
-
-@lru_cache(maxsize=16)
-def _blank_starts(stride: int, blocks: int) -> dict[bytes, int]:
-    """How a stream of rows of ``stride`` bytes starts -> number of blank rows that it starts with."""
-    return {_blank(n * BLANK_ROWS * stride): n * BLANK_ROWS for n in range(blocks + 1)}
 
 
 def _adler_blank(checksum: int, size: int) -> int:

@@ -1,7 +1,7 @@
 """Reading mask files as the official code does, with every bound checked before the pixels are.
 
-The masks that ``mask_png.write_mask`` wrote are recognised and read several times as fast as Pillow reads them; all
-others are Pillow's.
+Gray masks of 1 or 8 bits, which are nearly all, are read by ``gray_png``; all others are Pillow's, which also says
+what is wrong with a damaged file.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from PIL import Image
 
 from dataset_adapters.rle import Rle, from_runs
 from dataset_adapters.submission.faults import Finding
-from dataset_adapters.submission.mask_png import SIGNATURE, recognise
+from dataset_adapters.submission.gray_png import decode_gray
+from dataset_adapters.submission.mask_png import SIGNATURE
 
 MAX_PIXELS = 64_000_000
 """Largest mask that is decoded."""
+GRAY = 0
+"""PNG's colour type."""
 BAD_PNG = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, IndexError, TypeError, MemoryError)
 """What Pillow raises on damaged files."""
 
@@ -36,12 +39,18 @@ class MaskError(Exception):
 @dataclass(frozen=True, slots=True)
 class PngHeader:
     """What a PNG's first chunk says: size in pixels, bits a sample, colour type (0 gray, 2 RGB, 3 palette, 4 gray and
-    alpha, 6 RGBA)."""
+    alpha, 6 RGBA), and whether its rows come interlaced."""
 
     width: int
     height: int
     depth: int
     colour: int
+    interlaced: bool
+
+    @property
+    def plain(self) -> bool:
+        """Gray rows of 1 or 8 bits, from top to bottom."""
+        return self.colour == GRAY and self.depth in (1, 8) and not self.interlaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,8 @@ def read_header(data: bytes) -> PngHeader:
         raise MaskError(Finding("mask-format", "a file of another format" if data else "an empty file"))
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise MaskError(Finding("mask-broken", "a PNG without its header"))
-    return PngHeader(*struct.unpack_from(">IIBB", data, 16))
+    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, 16)
+    return PngHeader(width, height, depth, colour, bool(interlace))
 
 
 def read_mask(data: bytes, size: tuple[int, int] | None) -> tuple[PngHeader, MaskPixels]:
@@ -110,9 +120,9 @@ def read_mask(data: bytes, size: tuple[int, int] | None) -> tuple[PngHeader, Mas
     if size is not None and (header.height, header.width) != size:
         expected = f"{size[1]} x {size[0]}, the frame's own size"
         raise MaskError(Finding("mask-size", f"{header.width} x {header.height} pixels", expected=expected))
-    own = recognise(data, header.height, header.width, header.depth) if size is not None else None
-    if own is not None:
-        return header, MaskPixels((header.height, header.width), *own)
+    crop = decode_gray(data, header.height, header.width, header.depth) if header.plain else None
+    if crop is not None:
+        return header, MaskPixels((header.height, header.width), *crop)
     return header, _cropped(decode(data).convert("L"))
 
 

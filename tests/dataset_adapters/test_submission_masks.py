@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +17,9 @@ from pycocotools import mask as coco
 
 from dataset_adapters import rle
 from dataset_adapters.rle import Rle
-from dataset_adapters.submission.mask_png import recognise, write_mask
-from dataset_adapters.submission.mask_reader import MaskError, read_mask
+from dataset_adapters.submission.gray_png import decode_gray
+from dataset_adapters.submission.mask_png import SIGNATURE, write_mask
+from dataset_adapters.submission.mask_reader import MaskError, read_header, read_mask
 
 from .submissions import png, resized
 
@@ -84,31 +88,79 @@ def test_a_giant_is_refused_by_its_header() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(MASKS, st.booleans())
-def test_own_masks_are_recognised_and_read_as_pillow_reads_them(mask: np.ndarray, one_bit: bool) -> None:
+def test_own_masks_are_read_as_pillow_reads_them(mask: np.ndarray, one_bit: bool) -> None:
     encoded = rle.encode(mask)
     data = write_mask(encoded, one_bit=one_bit)
     assert np.array_equal(np.asarray(pillow(data).convert("L")), mask * np.uint8(255))
-    crop = recognise(data, *mask.shape, 1 if one_bit else 8)
-    assert (crop is not None) == mask.any()
+    assert decode_gray(data, *mask.shape, 1 if one_bit else 8) is not None
     header, pixels = read_mask(data, mask.shape)
     assert header.depth == (1 if one_bit else 8)
-    assert pixels.rle() == encoded == read_mask(data, None)[1].rle()
+    assert pixels.rle() == encoded
     assert pixels.histogram().tolist() == pillow(data).convert("L").histogram()
+
+
+def filtered_png(pixels: np.ndarray, filters: list[int]) -> bytes:
+    """A gray PNG whose rows have these filters, written by the formulas of the specification, pixel by pixel."""
+    padded = np.zeros((pixels.shape[0] + 1, pixels.shape[1] + 1), np.int64)
+    padded[1:, 1:] = pixels
+    rows = []
+    for y, kind in enumerate(filters, start=1):
+        row = [kind]
+        for x in range(1, padded.shape[1]):
+            a, b, c = padded[y, x - 1], padded[y - 1, x], padded[y - 1, x - 1]
+            nearest = min((a, b, c), key=lambda value: abs(int(a + b - c) - int(value)))
+            row.append(int(padded[y, x] - (0, a, b, (a + b) // 2, nearest)[kind]) % 256)
+        rows.append(bytes(row))
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
+    return SIGNATURE + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_every_filter_is_undone_as_pillow_does(data: st.DataObject) -> None:
+    values = st.sampled_from((0, 0, 0, 1, 127, 255))
+    pixels = data.draw(arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30)), elements=values))
+    filters = data.draw(st.lists(st.integers(0, 4), min_size=len(pixels), max_size=len(pixels)))
+    file = filtered_png(pixels, filters)
+    assert np.array_equal(np.asarray(pillow(file)), pixels)
+    crop = decode_gray(file, *pixels.shape, 8)
+    assert crop is not None
+    top, left, values_ = crop
+    found = np.zeros_like(pixels)
+    found[top : top + values_.shape[0], left : left + values_.shape[1]] = values_
+    assert np.array_equal(found, pixels)
+
+
+@pytest.mark.parametrize("kind", range(5))
+@pytest.mark.parametrize("box", [(0, 300, 0, 500), (250, 300, 480, 500), (0, 3, 0, 500), (100, 140, 37, 99)])
+def test_objects_at_the_borders_under_each_filter(kind: int, box: tuple[int, int, int, int]) -> None:
+    pixels = np.zeros((300, 500), np.uint8)
+    pixels[box[0] : box[1], box[2] : box[3]] = 255
+    _, found = read_mask(filtered_png(pixels, [kind] * 300), (300, 500))
+    assert found.rle() == rle.encode(pixels != 0)
 
 
 @settings(max_examples=300, deadline=None)
 @given(MASKS, st.integers(0, 10**6), st.integers(1, 255))
-def test_own_masks_with_any_byte_changed_are_not_recognised(mask: np.ndarray, place: int, change: int) -> None:
-    data = bytearray(write_mask(rle.encode(mask)))
-    data[place % len(data)] ^= change
-    assert recognise(bytes(data), *mask.shape, 8) is None
+def test_a_damaged_mask_is_left_to_pillow(mask: np.ndarray, place: int, change: int) -> None:
+    data = bytearray(png(mask * np.uint8(255)))
+    data[8 + place % (len(data) - 8)] ^= change
+    assert decode_gray(bytes(data), *mask.shape, 8) is None
 
 
-def test_large_own_masks_are_recognised() -> None:
+def test_interlaced_and_other_depths_are_pillows() -> None:
+    header = read_header(png(np.zeros((8, 8), np.uint8)))
+    assert header.plain
+    assert not replace(header, interlaced=True).plain
+    assert not replace(header, depth=16).plain
+    assert not replace(header, colour=3).plain
+
+
+def test_large_own_masks_with_much_in_them() -> None:
     mask = np.random.default_rng(0).random((1024, 2048)) < 0.3
     mask[:200] = mask[700:] = False
     for one_bit in (False, True):
-        data = write_mask(rle.encode(mask), one_bit=one_bit)
-        crop = recognise(data, 1024, 2048, 1 if one_bit else 8)
-        assert crop is not None and crop[0] == 200
-        assert read_mask(data, mask.shape)[1].rle() == rle.encode(mask)
+        assert read_mask(write_mask(rle.encode(mask), one_bit=one_bit), mask.shape)[1].rle() == rle.encode(mask)
