@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset_adapters import rle
 from dataset_adapters.ground_truth import GroundTruth, Prediction
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
@@ -16,7 +17,7 @@ from evaluators.assignment import Outcome, assign
 from evaluators.census import Census
 from evaluators.errors import classify_errors
 from evaluators.protocol import Protocol
-from evaluators.scene import Scene, areas_of
+from evaluators.scene import Scene
 
 __all__ = ["ImageMatches", "Outcome", "match_image"]
 
@@ -83,7 +84,7 @@ def match_image(
     missing, predictions = predictions is None, predictions or []
     evaluated = [p for p in predictions if p.label in order]
     _check(ground_truth, evaluated)
-    areas = areas_of([p.rle for p in evaluated])
+    areas = rle.areas([p.rle for p in evaluated])
     found = [p for p, pixels in zip(evaluated, areas, strict=True) if pixels]
     regions = [s for s in ground_truth.segments if s.label.name in order]
     scene = Scene.measure(protocol, order, ground_truth.segments, found, areas[areas > 0], ground_truth.size)

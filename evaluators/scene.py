@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco
 
+from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction, Segment
 from dataset_adapters.rle import Rle, intersections, union
 from evaluators.protocol import Mode, Protocol
@@ -63,14 +63,14 @@ class Scene:
         regions = [s for s in segments if s.label.name in order]
         void = union([s.rle for s in segments if protocol.is_void(s)], size)
         masks = [p.rle for p in found]
-        shared = intersections(masks, [void, *(s.rle for s in regions)])
+        shared = intersections(masks, [void, *(s.rle for s in regions)], areas)
         return cls(
             classes=np.array([order[p.label] for p in found], dtype=np.int16),
             scores=np.array([p.score for p in found], dtype=np.float64),
             areas=areas,
-            void_pixels=areas - _covered(masks, regions, size) if protocol.rest_is_void else shared[:, 0],
+            void_pixels=areas - _covered(masks, areas, regions, size) if protocol.rest_is_void else shared[:, 0],
             region_classes=np.array([order[s.label.name] for s in regions], dtype=np.int16),
-            region_areas=areas_of([s.rle for s in regions]),
+            region_areas=rle.areas([s.rle for s in regions]),
             shared=shared[:, 1:],
             sizes=np.array([s.pixels for s in regions], dtype=np.float64),
             # Without a distance: the official defaults, medDist = -1 and distConf = 0.
@@ -102,11 +102,8 @@ class Scene:
         return self.fits(mode) & ~self.groups
 
 
-def areas_of(masks: Sequence[Rle]) -> NDArray[np.int64]:
-    """(N,) pixels of each mask."""
-    return np.asarray(coco.area(list(masks)), dtype=np.int64)
-
-
-def _covered(masks: Sequence[Rle], regions: Sequence[Segment], size: tuple[int, int]) -> NDArray[np.int64]:
+def _covered(
+    masks: Sequence[Rle], areas: NDArray[np.int64], regions: Sequence[Segment], size: tuple[int, int]
+) -> NDArray[np.int64]:
     """(P,) pixels of each mask on any of the regions."""
-    return intersections(masks, [union([s.rle for s in regions], size)])[:, 0]
+    return intersections(masks, [union([s.rle for s in regions], size)], areas)[:, 0]

@@ -22,8 +22,8 @@ from dataset_adapters.base import Frame
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
+from dataset_adapters.run_lengths import broken_masks
 from robsub.files import explain, read_json
-from robsub.run_lengths import broken_masks
 
 GAP = re.compile(r"[\s,]*")
 KEYS = ("image_id", "category_id", "segmentation", "score")

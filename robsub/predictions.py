@@ -25,8 +25,8 @@ from typing import Any, Protocol, Self
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
+from dataset_adapters.run_lengths import broken_masks
 from robsub.files import explain, file_digest, read_json, write_json
-from robsub.run_lengths import broken_masks
 
 MANIFEST = "manifest.json"
 IMAGE_NAME = re.compile(rb'"image"\s*:\s*("(?:[^"\\]|\\.)*")')

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset_adapters.rle import Rle
+from dataset_adapters.run_lengths import broken_masks, run_lengths
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -71,29 +72,14 @@ def _object_rows(mask: Rle) -> tuple[int, NDArray[np.uint8]]:
 def _vertical_runs(mask: Rle) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Starts and ends of the object's runs in column-major order, cut where one goes over into the next column."""
     height, width = mask["size"]
-    borders = np.cumsum(_runs(mask["counts"]))
-    if not len(borders) or borders[-1] != height * width or np.any(np.diff(borders) < 0):
+    if broken_masks([mask["counts"]], height * width):
         raise ValueError(f"the runs of a mask do not fill its {width} x {height} pixels")
+    borders = np.cumsum(run_lengths([mask["counts"]])[0])
     starts, ends = borders[: len(borders) // 2 * 2].reshape(-1, 2).T
     starts, ends = starts[starts < ends], ends[starts < ends]
     spanned = (ends - 1) // height - starts // height
     tops = (np.repeat(starts // height - np.cumsum(spanned) + spanned, spanned) + np.arange(spanned.sum()) + 1) * height
     return np.sort(np.concatenate((starts, tops))), np.sort(np.concatenate((ends, tops)))
-
-
-def _runs(counts: bytes) -> NDArray[np.int64]:
-    """Run lengths of COCO's compressed RLE (``rleFrString`` of maskApi.c): 5 bits a character, lowest first, bit 5 says
-    that more follow, and from the fourth run on the difference to the run before the last."""
-    symbols = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero(symbols < 32)
-    if not len(last) or last[-1] != len(symbols) - 1 or symbols.min() < 0 or symbols.max() > 63:
-        raise ValueError("the runs of a mask are not COCO's compressed RLE")
-    first = np.concatenate(([0], last[:-1] + 1))
-    shifts = 5 * (np.arange(len(symbols)) - np.repeat(first, last - first + 1))
-    runs = np.add.reduceat((symbols & 31) << shifts, first)
-    runs -= np.where(symbols[last] & 16, 1 << (shifts[last] + 5), 0)
-    runs[1::2], runs[2::2] = np.cumsum(runs[1::2]), np.cumsum(runs[2::2])
-    return runs
 
 
 def _packed(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:

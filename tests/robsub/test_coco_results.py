@@ -9,10 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pycocotools import mask as coco_masks
 
 from dataset_adapters.base import Frame
 from dataset_adapters.ground_truth import Prediction
@@ -20,7 +17,6 @@ from dataset_adapters.labels import ROAD_LABELS
 from dataset_adapters.problems import InputError
 from dataset_adapters.rle import decode, encode
 from robsub.coco_results import CocoResults
-from robsub.run_lengths import broken_masks
 
 SIZE = (6, 9)
 FRAMES = [
@@ -168,16 +164,3 @@ def test_the_order_of_the_file_is_kept_and_the_source_travels(tmp_path: Path) ->
     items = [detection(score=s) for s in scores] + [detection(image_id="000000000139", score=1)]
     source = pickle.loads(pickle.dumps(results(tmp_path, items[2:] + items[:2])))
     assert [p.score for p in source.predictions(FIRST, SIZE) or ()] == [0.5, 0.1, 0.9]
-
-
-@given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=6), st.integers(1, 24), st.binary(max_size=6))
-def test_run_lengths_are_judged_as_pycocotools_decodes_them(pictures: list[int], width: int, noise: bytes) -> None:
-    masks = [
-        coco_masks.encode(np.asfortranarray([[p >> i & 1 for i in range(width)]] * 3, dtype=np.uint8))["counts"]
-        for p in pictures
-    ]
-    assert broken_masks(masks, 3 * width) == []
-    assert broken_masks(masks, 3 * width + 1) == list(range(len(masks)))
-    cut = [masks[0][:-1], *masks]
-    assert broken_masks(cut, 3 * width) == [0]
-    assert set(broken_masks([noise, *masks], 3 * width)) <= {0}

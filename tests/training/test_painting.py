@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pycocotools import mask as coco
 
 from dataset_adapters import rle
-from robsub.training.painting import paint, run_lengths
+from robsub.training.painting import paint
 
 
 @given(
@@ -35,12 +34,6 @@ def test_long_runs_and_masks_without_or_full_of_pixels() -> None:
     some[100:900, 3:2000] = True
     painted = paint([rle.encode(m) for m in (full, empty, some)], [-1, 2, 3], size)
     assert np.array_equal(painted, np.where(some, 3, -1))
-
-
-def test_runs_are_those_of_pycocotools() -> None:
-    runs = [[5, 1000, 3, 40_000, 7, 58_985], [0, 99_999, 1], [100_000]]
-    encoded = [coco.frPyObjects({"size": [100, 1000], "counts": r}, 100, 1000)["counts"] for r in runs]
-    assert [list(r) for r in run_lengths(encoded)] == runs
 
 
 def test_a_mask_of_another_size_is_refused() -> None:

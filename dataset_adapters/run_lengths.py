@@ -1,0 +1,80 @@
+"""Run lengths out of COCO's compressed RLE, many masks at once, and the check that pycocotools does not make.
+
+Every character holds 5 bits of a number, the lowest first, and whether more follow; from the fourth run of a mask on
+the number is the difference to the run before the last (``rleFrString`` in pycocotools ``maskApi.c``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIRST, MORE, MINUS, BITS = 48, 32, 16, 5
+"""The character of code 0; the bit that says that the number goes on, and that of its sign; bits a character holds."""
+CODES = bytes(range(FIRST, FIRST + 64))
+LONGEST = 7
+"""Characters of the largest number that can belong to an image; a longer one is read as NONSENSE."""
+NONSENSE = -(1 << 40)
+
+
+def run_lengths(counts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The runs of M masks in column-major order, background first.
+
+    Args:
+        counts: compressed runs, each with at least one character, and all of them whole (``broken_masks``).
+
+    Returns:
+        (R,) the runs of all masks, and (M,) where the runs of each begin.
+    """
+    if not counts:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    codes = np.frombuffer(b"".join(counts), dtype=np.uint8) - np.uint8(FIRST)
+    last = np.flatnonzero(codes & MORE == 0)
+    runs = _numbers(codes, last)
+    begins = np.searchsorted(last, np.cumsum([0, *map(len, counts[:-1])]))
+    _add_up(runs, begins)
+    return runs, begins
+
+
+def broken_masks(counts: Sequence[bytes], pixels: int) -> list[int]:
+    """Indices of those compressed masks whose runs are not whole, are negative, or do not add up to ``pixels``:
+    pycocotools believes them, and hangs."""
+    whole = [i for i, text in enumerate(counts) if _is_whole(text)]
+    broken = set(range(len(counts))) - set(whole)
+    if whole:
+        runs, begins = run_lengths([counts[i] for i in whole])
+        wrong = (np.add.reduceat(runs, begins) != pixels) | (np.minimum.reduceat(runs, begins) < 0)
+        broken |= {whole[i] for i in np.flatnonzero(wrong)}
+    return sorted(broken)
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether the text has nothing but codes and its last run ends."""
+    return bool(text) and not text.translate(None, CODES) and not (text[-1] - FIRST) & MORE
+
+
+def _numbers(codes: NDArray[np.uint8], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The number that ends at each of the last characters."""
+    numbers = ((codes[last] & (MORE - 1)) ^ MINUS).astype(np.int64) - MINUS
+    lengths = np.diff(last, prepend=-1)
+    longer = np.flatnonzero(lengths > 1)
+    for before in range(1, LONGEST):
+        longer = longer[lengths[longer] > before]
+        numbers[longer] = numbers[longer] << BITS | codes[last[longer] - before] & (MORE - 1)
+    numbers[lengths > LONGEST] = NONSENSE
+    return numbers
+
+
+def _add_up(numbers: NDArray[np.int64], begins: NDArray[np.int64]) -> None:
+    """Turn differences into runs, in place: sums over every other number of a mask, without its first."""
+    firsts = numbers[begins]
+    numbers[begins] = 0
+    owners = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(numbers)))
+    for parity in (0, 1):
+        chain = numbers[parity::2]
+        chain.cumsum(out=chain)
+        before = np.concatenate(([0], chain))[(begins - parity) // 2 + 1]  # what the masks before add up to
+        chain -= before[owners[parity::2]]
+    numbers[begins] = firsts
