@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_masks
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models.detection import maskrcnn_resnet50_fpn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from robsub.model.mask_rcnn import MaskRCNN, build_model
@@ -226,30 +225,6 @@ def whole_rows(device: torch.device, rounds: int, amp: bool) -> None:
         row(f"whole model, {what}{', bfloat16' if amp else ''}", times, memory(device))
 
 
-def predict_row(device: torch.device, rounds: int, amp: bool) -> None:
-    """An image to RLE, 100 detections each, against torchvision's model with hard NMS, its paste and its encode."""
-    image = torch.randint(256, (3, *FRAME), dtype=torch.uint8)
-    ours = full_model(("box", "mask"), device, score_threshold=0.0).eval()
-    ours.to(memory_format=torch.channels_last)  # as ``load_detector`` does
-    theirs = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=CLASSES, box_score_thresh=0.0)
-    theirs = theirs.to(device).eval()
-
-    def predict() -> None:
-        with autocast(device, amp):
-            found = ours.detect([image])[0]
-        paste_to_rle(found.mask_probs.cpu(), found.boxes.cpu(), FRAME)
-
-    @torch.no_grad()
-    def reference() -> None:
-        with autocast(device, amp):
-            masks = theirs([image.to(device).float() / 255])[0]["masks"][:, 0]
-        for mask in (masks >= 0.5).cpu().numpy():
-            coco_masks.encode(np.asfortranarray(mask))
-
-    times = seconds({"ours": predict, "torchvision": reference}, rounds, device)
-    row(f"predict 1024 x 2048 to RLE{', bfloat16' if amp else ''}", times, memory(device))
-
-
 def memory(device: torch.device) -> str:
     """The peak so far, of the process or of the GPU."""
     if device.type == "cuda":
@@ -274,7 +249,6 @@ def main() -> None:
         block_rows(device, arguments.rounds, amp)
         if arguments.whole:
             whole_rows(device, arguments.rounds, amp)
-            predict_row(device, arguments.rounds, amp)
 
 
 if __name__ == "__main__":
