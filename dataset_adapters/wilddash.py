@@ -1,7 +1,8 @@
 """WildDash: v1 of ROB 2018, flat folders with Cityscapes' labels and coding, and WildDash 2, COCO panoptic.
 
-Sources: the ROB 2018 devkit ``benchmark_wilddash.py`` (v1); wilddash_scripts ``pano2sem.py`` and the RVC devkit's
-``wilddash-config.json`` and ``test_set_pano.sh`` (v2); ``wd2_unified_label_policy.json`` (v2's classes as Cityscapes').
+Sources: the ROB 2018 devkit ``benchmark_wilddash.py`` (v1); wilddash_scripts ``pano2sem.py``, the RVC devkit's
+``wilddash-config.json`` (v2's labels) and ``test_set_pano.sh`` (812 test frames), the README of SearchAD's devkit (5068
+with the public ones); ``wd2_unified_label_policy.json`` (v2's classes as Cityscapes').
 Which frame is a negative or shows which hazard has no public file: ``dataset_adapters.annotations.frame_sets``.
 """
 
@@ -24,6 +25,7 @@ from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS, Label, LabelTable
 from dataset_adapters.submission.layout import PRED_LIST
+from dataset_adapters.wilddash2_classes import FINER_CATEGORIES
 
 __all__ = ["FRAME_SETS_FILE", "HAZARDS", "SEVERITIES", "WildDash", "WildDash2", "read_frame_sets"]
 
@@ -119,6 +121,12 @@ WILDDASH2_LABELS = LabelTable(
 """``wilddash-config.json`` of the RVC devkit. It evaluates 11 instance classes; ``evaluated`` here says the ten that
 have a class of the joint space."""
 
+WILDDASH2_CATEGORIES = {
+    **WILDDASH2_LABELS.by_id,
+    **{finer.id: WILDDASH2_LABELS.by_name[finer.cs_name] for finer in FINER_CATEGORIES},
+}
+"""``category_id`` of either release -> the label that it counts as."""
+
 
 class WildDash2(WildDash):
     """v2: ``panoptic.json`` with its folder of PNGs; ``val`` is every fifth frame."""
@@ -159,7 +167,7 @@ class WildDash2(WildDash):
 
     def read_ground_truth(self, frame: Frame) -> GroundTruth:
         """The segments of the PNG that the JSON names."""
-        return read_panoptic(frame, self._index, self.labels)
+        return read_panoptic(frame, self._index, WILDDASH2_CATEGORIES)
 
     def annotations(self) -> Iterator[Path]:
         return existing(self.root, f"{self._public().name}/panoptic/*.png")

@@ -5,9 +5,8 @@ Source: COCO's panoptic format; id = R + 256 G + 65536 B.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from dataset_adapters.annotations.instance_map import annotation_of, check_size
 from dataset_adapters.base import Frame
 from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.images import read_channels
-from dataset_adapters.labels import LabelTable
+from dataset_adapters.json_files import open_json, read_once
+from dataset_adapters.labels import Label
 from dataset_adapters.problems import InputError
 from dataset_adapters.rle import area, from_id_map
 
@@ -43,35 +43,35 @@ def read_panoptic_index(path: Path) -> PanopticIndex:
     Raises:
         InputError: the file is missing, or not COCO panoptic.
     """
-    try:
-        stat = path.stat()
-        return _index(path, stat.st_size, stat.st_mtime_ns)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            path, found=f"no panoptic annotation ({type(error).__name__}: {error})",
-            expected="COCO panoptic JSON with images, annotations and segments_info",
-            fix="Extract the archive again; its JSON and its folder of PNGs belong together.",
-        ) from error  # fmt: skip
+    return read_once(path, _read_index)
 
 
-@lru_cache(maxsize=2)
-def _index(path: Path, size: int, mtime_ns: int) -> PanopticIndex:
-    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    photos = {image["id"]: str(image["file_name"]) for image in data["images"]}
-    images, segments = {}, {}
-    for item in data["annotations"]:
-        images[photos[item["image_id"]]] = item["file_name"]
-        segments[item["file_name"]] = tuple(
-            (int(s["id"]), int(s["category_id"]), bool(s.get("iscrowd", 0))) for s in item["segments_info"]
-        )
-    return PanopticIndex(images, segments)
+def _read_index(path: Path) -> PanopticIndex:
+    with open_json(
+        path, what="panoptic annotation", expected="COCO panoptic JSON with images, annotations and segments_info",
+        fix="Extract the archive again; its JSON and its folder of PNGs belong together.",
+    ) as data:  # fmt: skip
+        photos = {image["id"]: str(image["file_name"]) for image in data["images"]}
+        annotations = data["annotations"]
+        images = {photos[item["image_id"]]: str(item["file_name"]) for item in annotations}
+        return PanopticIndex(images, {item["file_name"]: _listed(item["segments_info"]) for item in annotations})
 
 
-def read_panoptic(frame: Frame, index: PanopticIndex, labels: LabelTable) -> GroundTruth:
+def _listed(infos: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, int, bool], ...]:
+    return tuple((int(s["id"]), int(s["category_id"]), bool(s.get("iscrowd", 0))) for s in infos)
+
+
+def read_panoptic(frame: Frame, index: PanopticIndex, labels: Mapping[int, Label]) -> GroundTruth:
     """The segments of one frame; a crowd is a group.
 
+    Args:
+        frame: the frame.
+        index: what the JSON says.
+        labels: category id -> the label that it counts as.
+
     Raises:
-        InputError: the PNG is missing, broken or of another size, or its ids are not those of the JSON.
+        InputError: the PNG is missing, broken or of another size, its ids are not those of the JSON, or a category is
+            unknown.
     """
     path = annotation_of(frame)
     ids = read_channels(path).astype(np.uint32) @ WEIGHTS
@@ -80,15 +80,31 @@ def read_panoptic(frame: Frame, index: PanopticIndex, labels: LabelTable) -> Gro
     masks = from_id_map(ids)
     masks.pop(0, None)  # no segment
     listed = {number: (category, crowd) for number, category, crowd in index.segments.get(path.name, ())}
-    if odd := sorted((masks.keys() ^ listed.keys()) | {n for n in listed if listed[n][0] not in labels.by_id}):
-        raise InputError(
-            path, found=f"segment ids {odd[:5]} that stand in only one of PNG and JSON, or have an unknown category",
-            expected="the same ids in both, with categories of the benchmark",
-            fix="PNG and JSON are of different releases; extract both from the same archive.",
-        )  # fmt: skip
+    _check_ids(path, masks, listed)
+    _check_categories(path, {category for category, _ in listed.values()} - labels.keys())
     segments = []
     for number, mask in masks.items():
-        label = labels.by_id[listed[number][0]]
+        label, crowd = labels[listed[number][0]], listed[number][1]
         if label.has_instances or label.void:
-            segments.append(Segment(number, label, area(mask), mask, listed[number][1] and label.has_instances))
+            segments.append(Segment(number, label, area(mask), mask, crowd and label.has_instances))
     return GroundTruth(frame.name, size, tuple(segments))
+
+
+def _check_ids(path: Path, drawn: Collection[int], listed: Collection[int]) -> None:
+    """Require the PNG to hold the segments that the JSON lists, and no others."""
+    for there, here, not_there in ((drawn, "the PNG", listed), (listed, "the JSON", drawn)):
+        if odd := sorted(set(there) - set(not_there)):
+            raise InputError(
+                path, found=f"{len(odd)} segment ids that stand only in {here}: {odd[:5]}",
+                expected="the same ids in both",
+                fix="PNG and JSON are of different releases; extract both from the same archive.",
+            )  # fmt: skip
+
+
+def _check_categories(path: Path, unknown: Collection[int]) -> None:
+    if unknown:
+        raise InputError(
+            path, found=f"segments of the unknown category {', '.join(map(str, sorted(unknown)[:5]))}",
+            expected="category ids of the benchmark",
+            fix="The JSON is of another data set, or of a release that robsub does not know yet.",
+        )  # fmt: skip

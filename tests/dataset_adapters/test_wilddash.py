@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 
 from dataset_adapters import rle
 from dataset_adapters.annotations.frame_sets import HAZARDS, read_frame_sets
+from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.joint_space import BACKGROUND, IGNORED, training_role
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from dataset_adapters.wilddash import WildDash2
-from tests.dataset_adapters.layouts import painted, photo, save, write_json
+from tests.dataset_adapters.layouts import PLAIN, painted, photo, save, write_json
 
 HEADER = f"frame,negative,{','.join(HAZARDS)}\n"
 
@@ -87,11 +89,54 @@ def test_v2_names_what_each_of_its_eleven_instance_classes_becomes() -> None:
     assert [label.id for label in WildDash2.labels if label.evaluated] == [24, 25, 26, 27, 28, 31, 32, 33, 34, 35]
 
 
+def v2p0(root: Path, category: int) -> GroundTruth:
+    """One frame of the present release with one segment, number 9."""
+    folder = root / f"{category}/wilddash/wd_public_v2p0"
+    photo(folder / "images/aa0000_100000.jpg")
+    save(folder / "panoptic/aa0000_100000.png", np.stack([painted({9: (0, 0)}), PLAIN, PLAIN], -1).astype(np.uint8))
+    infos = [{"id": 9, "category_id": category, "iscrowd": 0}]
+    write_json(folder / "panoptic.json", {
+        "images": [{"id": 0, "file_name": "aa0000_100000.jpg"}],
+        "annotations": [{"image_id": 0, "file_name": "aa0000_100000.png", "segments_info": infos}],
+    })  # fmt: skip
+    adapter = get_adapter("wilddash", root / str(category))
+    return adapter.ground_truth(adapter.frames("trainval")[0])
+
+
+def test_v2_reads_every_category_of_the_present_release(tmp_path: Path) -> None:
+    roles: dict[str, set[int]] = defaultdict(set)
+    for category in range(81):
+        found = [training_role(WildDash2, segment.label) for segment in v2p0(tmp_path, category).segments]
+        roles[found[0] if found else BACKGROUND].add(category)
+    # The road classes and what the policy counts as one of them: kinds of riders, and the autorickshaw.
+    assert {name: ids for name, ids in roles.items() if name not in (IGNORED, BACKGROUND)} == {
+        "person": {24}, "rider": {25, 47, 48, 49}, "car": {26, 35}, "truck": {27, 34}, "bus": {28}, "train": {31},
+        "motorcycle": {32, 58}, "bicycle": {33},
+    }  # fmt: skip
+    # Of the finer ones, what the policy counts as static, dynamic, ground or the own car.
+    assert {category for category in roles[IGNORED] if category > 38} == {
+        39, 40, 42, 44, 50, 51, 53, 54, 55, 57, 59, 60, 62, 63, 66, 67, 68, 69, 71, 72, 73,
+    }  # fmt: skip
+
+
+def test_v2_finer_riders_are_evaluated_as_riders(tmp_path: Path) -> None:
+    (bicyclist,) = v2p0(tmp_path, 48).instances
+    assert (bicyclist.native_id, bicyclist.label) == (9, WildDash2.labels.by_name["rider"])
+
+
+def test_v2_unknown_category_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown category 81"):
+        v2p0(tmp_path, 81)
+
+
 def test_v2_png_of_another_release_is_refused(tmp_path: Path) -> None:
     folder = v2(tmp_path)
     save(folder / "panoptic/aa0000_100000.png", np.full((6, 8, 3), 9, dtype=np.uint8))
     adapter = get_adapter("wilddash", tmp_path)
-    with pytest.raises(InputError, match="only one of PNG and JSON"):
+    with pytest.raises(InputError, match=r"only in the PNG: \[592137\]"):
+        adapter.ground_truth(adapter.frames("trainval")[0])
+    save(folder / "panoptic/aa0000_100000.png", np.zeros((6, 8, 3), dtype=np.uint8))
+    with pytest.raises(InputError, match=r"5 segment ids that stand only in the JSON: \[7, 9, 11, 300, 70000\]"):
         adapter.ground_truth(adapter.frames("trainval")[0])
 
 
