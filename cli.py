@@ -68,7 +68,7 @@ def datasets(data: Data, json_path: Path | None, workers: int | None, labels: bo
 
     Exit status 1 if a file is wrong.
     """
-    from robsub.datasets import labels_table, take_inventory
+    from robsub.datasets import labels_table, next_step, take_inventory
 
     inventories = take_inventory(data.root, workers, data.options)
     click.echo("\n".join(inventory.text() for inventory in inventories))
@@ -76,7 +76,7 @@ def datasets(data: Data, json_path: Path | None, workers: int | None, labels: bo
         click.echo(f"\n{labels_table(inventories)}")
     if json_path:
         write_json(json_path, {"datasets": [inventory.to_json() for inventory in inventories]})
-    click.echo(f"\nNext: robsub train --data-root {data.root}")
+    click.echo(f"\nNext: {next_step(inventories, data.root)}")
     sys.exit(0 if all(inventory.ok for inventory in inventories) else 1)
 
 

@@ -196,9 +196,9 @@ class DatasetAdapter(ABC):
         stray = next(self.stray_photos(split), None)
         if stray:
             near = f"{stray}, a name in another case", f"Rename the files: {self.layout_hint(split)}."
-        found, fix = near or ("no image", "Run 'robsub datasets' to see what is there.")
+        found, fix = near or ("no image", "Extract them there; docs/data.md says which archive has them.")
         return InputError(
-            self.root, found=f"{found}, of split {split!r}" if found == "no image" else found,
+            self.root, found=found,
             expected=f"{self.frames_expected(split)} images of split {split!r}, {self.layout_hint(split)}", fix=fix,
         )  # fmt: skip
 

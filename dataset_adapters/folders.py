@@ -14,6 +14,8 @@ from dataset_adapters.problems import InputError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
+CIRCLE, DANGLING = "a link that runs in a circle", "a link that leads nowhere"
+
 
 def find(folder: Path, pattern: str, *, any_case: bool = False) -> Iterator[Path]:
     """Paths below a folder that match a pattern like ``leftImg8bit/val/*/*_leftImg8bit.png``.
@@ -26,7 +28,7 @@ def find(folder: Path, pattern: str, *, any_case: bool = False) -> Iterator[Path
         any_case: pass over upper and lower case, which the benchmarks' own code does not.
 
     Raises:
-        InputError: a folder on the way is a link that runs in a circle, or may not be read.
+        InputError: a folder on the way is a link that leads nowhere or runs in a circle, or may not be read.
     """
     head, _, rest = pattern.partition("/")
     for path in _children(folder, head, any_case):
@@ -53,19 +55,19 @@ def _names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     except OSError as error:
-        circle = error.errno == errno.ELOOP
-        raise InputError(
-            folder, found="a link that runs in a circle" if circle else f"a folder that cannot be read ({error})",
-            expected="a folder", fix="Replace the link by the folder." if circle else "Mend its permissions.",
-        ) from error  # fmt: skip
+        if link := next((path for path in (folder, *folder.parents) if path.is_symlink() and not path.exists()), None):
+            found, fix = CIRCLE if error.errno == errno.ELOOP else DANGLING, "Replace the link by the folder."
+            raise InputError(link, found=found, expected="a folder", fix=fix) from error
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            return []
+        found = f"a folder that cannot be read ({error})"
+        raise InputError(folder, found=found, expected="a folder", fix="Mend its permissions.") from error
 
 
 def existing(folder: Path, pattern: str, *, any_case: bool = False) -> Iterator[Path]:
-    """``find``, without names that nothing stands behind."""
-    return (path for path in find(folder, pattern, any_case=any_case) if path.exists())
+    """``find``, without names that nothing has; a link that leads nowhere is there, and is told where it is opened."""
+    return (path for path in find(folder, pattern, any_case=any_case) if os.path.lexists(path))
 
 
 def in_other_case(path: Path) -> Path | None:
@@ -88,12 +90,14 @@ def misplaced(root: Path, known_by: Sequence[str]) -> tuple[str, str] | None:
         return "a file where a folder is expected", f"Extract it, so that {root}/{known_by[0]} is there."
     for archive in _archives(root):
         return f"an archive that is not extracted, {archive}", f"Extract it into {root}."
+    if any((root / name).exists() for name in known_by):
+        return None
+    for name in (root, *(root / name for name in known_by)):
+        if other := in_other_case(name):
+            return f"{other}, whose name is written in another case", f"Rename it to {name.name}."
     for folder, advice in _elsewhere(root):
-        for name in known_by:
-            if (folder / name).exists():
-                return f"the data in another folder, {folder}", advice
-            if other := in_other_case(folder / name):
-                return f"{other}, whose name is written in another case", f"Rename it to {name}."
+        if any((folder / name).exists() for name in known_by):
+            return f"the data in another folder, {folder}", advice
     return None
 
 
@@ -104,9 +108,20 @@ def _archives(root: Path) -> Iterator[Path]:
 
 
 def _elsewhere(root: Path) -> Iterator[tuple[Path, str]]:
-    yield root, ""
+    """Folders that may hold the data set instead of its own, and how to mend it if one does."""
     yield root.parent, f"Move them down into {root}, or name the folder above with --data-root."
     for pattern in ("*", "*/*"):
-        for folder in find(root, pattern):
-            if folder.is_dir():
-                yield folder, f"The data is a folder too deep: move what is in it up to {root}."
+        for folder in _folders(root, pattern):
+            yield folder, f"The data is a folder too deep: move what is in it up to {root}."
+    if not root.is_dir():
+        for folder in _folders(root.parent, f"*/{root.name}"):
+            yield folder, f"Name the folder above it with --data-root: {folder.parent}."
+        for folder in _folders(root.parent, f"{root.name}*[0-9]"):  # kitti_2015
+            yield folder, f"Rename it to {root.name}."
+
+
+def _folders(above: Path, pattern: str) -> Iterator[Path]:
+    try:
+        yield from (path for path in find(above, pattern, any_case=True) if path.is_dir())
+    except InputError:
+        return  # what cannot be looked into is told by the data set that it belongs to

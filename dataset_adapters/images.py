@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from dataset_adapters.folders import in_other_case
+from dataset_adapters.folders import CIRCLE, DANGLING, in_other_case
 from dataset_adapters.problems import InputError
 
 LAST_BYTES = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
@@ -23,6 +24,14 @@ MODE_HINTS = {
     "RGB": "This is a coloured picture of the labels, or another benchmark's file: take the file with instance ids.",
 }
 """Fix for a map of the wrong mode; RGBA is as RGB."""
+
+FILE_HINTS: dict[int | None, tuple[str, str]] = {
+    errno.ENOENT: ("no such file", "Download or extract the data set again."),
+    errno.ELOOP: (CIRCLE, "Replace the link by the file."),
+    errno.EISDIR: ("a folder", "Delete it, and extract the file that belongs there."),
+    errno.EACCES: ("a file that may not be read", "Mend its permissions."),
+}
+"""What an operating-system error says of a file, and how to mend it."""
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -88,14 +97,18 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             yield image
-    except FileNotFoundError as error:
-        other = in_other_case(path)
-        raise InputError(
-            path, found=f"a name in another case, {other.name}" if other else "no such file", expected="an image",
-            fix=f"Rename it to {path.name}." if other else "Download or extract the data set again.",
-        ) from error  # fmt: skip
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(
-            path, found=f"a file that does not open as an image ({error})", expected="a whole image",
-            fix="The file is truncated or not an image; get it again.",
-        ) from error  # fmt: skip
+        found, fix = _explained(path, error)
+        raise InputError(path, found=found, expected="a whole image", fix=fix) from error
+
+
+def _explained(path: Path, error: Exception) -> tuple[str, str]:
+    """Why a file does not open as an image: (what was found, how to mend it)."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ENOENT and (other := in_other_case(path)):
+        return f"a name in another case, {other.name}", f"Rename it to {path.name}."
+    if number == errno.ENOENT and path.is_symlink():
+        return DANGLING, "Replace the link by the file."
+    if number in FILE_HINTS:
+        return FILE_HINTS[number]
+    return f"a file that does not open as an image ({error})", "The file is truncated or not an image; get it again."

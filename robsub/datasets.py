@@ -117,8 +117,16 @@ def look(adapter: DatasetAdapter, pool: Executor | None = None) -> Inventory:
         _read_frames(adapter, split, frames, inventory, pool)
     _note(inventory, _set_problems(adapter, annotated))
     if not any(inventory.found.values()):
-        inventory.problems = [adapter.absent("train").problem, *_errors(inventory.problems)]
+        rest = (problem for problem in inventory.problems if problem.code != "frame-count")
+        inventory.problems = [adapter.absent("train").problem, *rest]
     return inventory
+
+
+def next_step(inventories: list[Inventory], data_root: Path) -> str:
+    """What to do after looking at the data."""
+    if any(sum(inventory.found.values()) for inventory in inventories):
+        return f"robsub train --data-root {data_root}"
+    return f"extract the downloads below {data_root} as docs/data.md says, or name another folder with --data-root"
 
 
 def labels_table(inventories: list[Inventory]) -> str:
@@ -253,7 +261,3 @@ def _overflows(adapter: DatasetAdapter, path: Path, values: list[int]) -> Iterat
             expected="fewer objects: one more is counted to the next label, as the ROB 2018 devkit's converter does",
             fix="Look for objects of the wrong class in this file; convert again from the original coding.",
         )  # fmt: skip
-
-
-def _errors(problems: list[Problem]) -> list[Problem]:
-    return [problem for problem in problems if problem.severity == Severity.ERROR]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dataset_adapters.base import DatasetAdapter, Split
 from dataset_adapters.folders import find
@@ -114,21 +116,64 @@ def test_a_link_in_a_circle_instead_of_the_data_set(tmp_path: Path) -> None:
     assert "runs in a circle" in refusal(get_adapter("kitti", tmp_path))
 
 
-@pytest.mark.parametrize("name", ["kitti", "scannet", "cityscapes", "ade20k", "wilddash"])
-def test_links_in_a_circle_inside_end(tmp_path: Path, name: str) -> None:
-    folders = {
-        "kitti": "training",
-        "scannet": "scannet_frames_25k",
-        "cityscapes": "leftImg8bit",
-        "wilddash": "wd_val_01",
-    }
-    folder = tmp_path / name / folders.get(name, "ADE20K_2021_17_01/images/ADE/training/urban")
-    folder.mkdir(parents=True)
-    for inner in ("scene0011_00", "image_2", "train", "color", "street"):
-        (folder / inner).symlink_to(folder)
-    (folder / "train2").symlink_to(folder / "train2")
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(("name", "folder"), [
+    ("kitti", "training"), ("scannet", "scannet_frames_25k"), ("cityscapes", "leftImg8bit"), ("wilddash", "wd_val_01"),
+    ("ade20k", "ADE20K_2021_17_01/images/ADE/training/urban"),
+])  # fmt: skip
+def test_folders_that_link_back_up_are_not_followed_for_ever(tmp_path: Path, name: str, folder: str) -> None:
+    above = tmp_path / name / folder
+    above.mkdir(parents=True)
+    for inner in ("scene0000_00", "image_2", "train", "color", "street"):
+        (above / inner).symlink_to(above)
+    with pytest.raises(InputError, match=r"found no image, expected \d+ images of split 'train'"):
         get_adapter(name, tmp_path).frames("train")
+
+
+@pytest.mark.parametrize(("target", "told"), [("train", "runs in a circle"), ("nowhere", "leads nowhere")])
+def test_a_broken_link_on_the_way_to_photos_is_named(tmp_path: Path, target: str, told: str) -> None:
+    (tmp_path / "cityscapes/leftImg8bit").mkdir(parents=True)
+    link = tmp_path / "cityscapes/leftImg8bit/train"
+    link.symlink_to(target)
+    with pytest.raises(InputError, match=f"{link}.*: found a link that {told}"):
+        get_adapter("cityscapes", tmp_path).frames("train")
+
+
+@pytest.mark.parametrize(("target", "told"), [("000004_10.png", "runs in a circle"), ("gone.png", "leads nowhere")])
+def test_a_photo_that_is_a_broken_link_is_named_and_keeps_its_place(tmp_path: Path, target: str, told: str) -> None:
+    for number in range(6):
+        kitti_frame(tmp_path, PLAIN, number)
+    image = tmp_path / "kitti/training/image_2/000004_10.png"
+    image.unlink()
+    image.symlink_to(target)
+    (frame,) = get_adapter("kitti", tmp_path).frames("val")  # the fifth, as if it were there
+    assert frame.image == image
+    with pytest.raises(InputError, match=f"000004_10.png: found a link that {told}.*Replace the link"):
+        check_whole(image)
+
+
+def test_a_folder_instead_of_a_map(tmp_path: Path) -> None:
+    path = kitti_frame(tmp_path, PLAIN)
+    path.unlink()
+    path.mkdir()
+    assert "found a folder, expected a whole image. Delete it" in refusal(get_adapter("kitti", tmp_path))
+
+
+def test_a_map_that_is_a_link_in_a_circle(tmp_path: Path) -> None:
+    path = kitti_frame(tmp_path, PLAIN)
+    path.unlink()
+    path.symlink_to(path)
+    assert "a link that runs in a circle" in refusal(get_adapter("kitti", tmp_path))
+
+
+def test_a_map_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path) -> None:  # the tests may run as root, who may read everything
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    kitti_frame(tmp_path, PLAIN)
+    monkeypatch.setattr(Image, "open", forbidden)
+    assert "a file that may not be read, expected a whole image. Mend its perm" in refusal(
+        get_adapter("kitti", tmp_path)
+    )
 
 
 def test_a_folder_that_is_a_circle_is_named(tmp_path: Path) -> None:
@@ -137,10 +182,28 @@ def test_a_folder_that_is_a_circle_is_named(tmp_path: Path) -> None:
         list(find(tmp_path, "a/*.png"))
 
 
-def test_an_empty_split_says_what_belongs_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", [(), ("testing",), ("testing/image_2",)])
+def test_an_empty_split_says_what_belongs_there(tmp_path: Path, there: tuple[str, ...]) -> None:
     kitti_frame(tmp_path, PLAIN)
-    with pytest.raises(InputError, match=r"expected 200 images of split 'test', testing/image_2/\*_10.png"):
+    for folder in there:
+        (tmp_path / "kitti" / folder).mkdir(parents=True, exist_ok=True)
+    with pytest.raises(InputError) as caught:
         get_adapter("kitti", tmp_path).frames("test")
+    assert str(caught.value) == (
+        f"{tmp_path}/kitti: found no image, expected 200 images of split 'test', "
+        "testing/image_2/*_10.png. Extract them there; docs/data.md says which archive has them."
+    )
+
+
+@pytest.mark.parametrize(("there", "told"), [
+    ("datasets/kitti", "Name the folder above it with --data-root: {}/datasets."),
+    ("KITTI", "Rename it to kitti."),
+    ("KITTI_2015", "Rename it to kitti."),
+])  # fmt: skip
+def test_a_data_set_under_another_name_or_root_is_found(tmp_path: Path, there: str, told: str) -> None:
+    (tmp_path / there / "training").mkdir(parents=True)
+    text = refusal(get_adapter("kitti", tmp_path))
+    assert str(tmp_path / there) in text and text.endswith(told.format(tmp_path))
 
 
 def test_a_split_that_the_data_set_lacks(tmp_path: Path) -> None:

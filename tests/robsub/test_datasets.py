@@ -9,7 +9,7 @@ import pytest
 
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
-from robsub.datasets import Inventory, labels_table, take_inventory
+from robsub.datasets import Inventory, labels_table, next_step, take_inventory
 from tests.dataset_adapters.layouts import PLAIN, cityscapes_frame, kitti_frame, painted, photo, scannet_frame
 
 
@@ -83,10 +83,37 @@ def test_a_data_set_elsewhere_is_one_error_and_the_others_go_on(tmp_path: Path) 
     (tmp_path / "scannet/scannet_frames_25k/scene0000_00").symlink_to("scene0000_00")
     kitti_frame(tmp_path, PLAIN)
     found = {inventory.name: inventory for inventory in take_inventory(tmp_path, 1)}
-    assert "too_deep/cityscapes" in found["cityscapes"].problems[0].found
-    assert "circle" in found["wilddash"].problems[0].found
-    assert not found["scannet"].ok and found["kitti"].ok
-    assert not found["ade20k"].here and not found["ade20k"].problems
+    told = {
+        name: [(Path(p.file), p.found) for p in inventory.problems if p.code != "frame-count"]
+        for name, inventory in found.items()
+    }
+    deep = tmp_path / "cityscapes/too_deep/cityscapes"
+    circle = tmp_path / "scannet/scannet_frames_25k/scene0000_00"
+    assert told == {
+        "cityscapes": [(tmp_path / "cityscapes", f"the data in another folder, {deep}")],
+        "wilddash": [(tmp_path / "wilddash", "a link that leads nowhere or runs in a circle")],
+        "scannet": [(circle, "a link that runs in a circle")],
+        "kitti": [], "ade20k": [], "coco": [],
+    }  # fmt: skip
+    assert found["kitti"].ok and not found["ade20k"].here
+
+
+def test_annotations_without_any_photo_are_told(tmp_path: Path) -> None:
+    for number in range(2):
+        kitti_frame(tmp_path, PLAIN, number)
+        (tmp_path / f"kitti/training/image_2/{number:06}_10.png").unlink()
+    inventory = kitti_of(tmp_path)
+    assert codes(inventory) == {"input": ["kitti"], "no-photo": ["000000_10.png", "000001_10.png"]}
+    assert "Extract them there" in inventory.problems[0].fix
+
+
+def test_what_comes_next_depends_on_what_is_here(tmp_path: Path) -> None:
+    (tmp_path / "KITTI").mkdir()
+    inventories = take_inventory(tmp_path, 1)
+    assert "Rename it to kitti" in next(i for i in inventories if i.name == "kitti").problems[0].fix
+    assert next_step(inventories, tmp_path).startswith("extract the downloads")
+    kitti_frame(tmp_path, PLAIN)
+    assert next_step(take_inventory(tmp_path, 1), tmp_path) == f"robsub train --data-root {tmp_path}"
 
 
 def test_the_labels_table_names_every_class_and_counts_training_objects(shared: Path) -> None:
