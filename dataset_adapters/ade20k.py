@@ -10,9 +10,9 @@ Classes: ``dataset_adapters.ade20k_classes``. Parts of objects and all other cla
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +24,8 @@ from dataset_adapters.annotations.instance_map import annotation_of, check_size
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
-from dataset_adapters.images import open_image, read_channels
+from dataset_adapters.images import read_channels, read_gray
+from dataset_adapters.json_files import open_json
 from dataset_adapters.labels import Label, LabelTable
 from dataset_adapters.problems import InputError
 
@@ -32,8 +33,8 @@ RELEASE = "ADE20K_2021_17_01"
 RELEASE_2016 = "ADE20K_2016_07_26"
 PLACES = "annotations_instance"
 
-VISIBLE = 255
-"""Value of an instance mask's visible pixels; 128 is the occluded rest of the object."""
+VISIBLE, OCCLUDED = 255, 128
+"""Values of an instance mask: the object's visible pixels, and the hidden rest of it."""
 
 FULL_CLASSES = 3688
 """Classes of the full index in 2021 (ADE20K README); 2016 has fewer with the same numbers."""
@@ -86,18 +87,17 @@ class Ade20k(DatasetAdapter):
         """The visible pixels of every whole object of a mapped class.
 
         Raises:
-            InputError: the JSON or a mask is missing, broken or of another size than the photo.
+            InputError: the JSON or a mask is missing, broken or of another size than the photo, or a class is unknown.
         """
         path = annotation_of(frame)
         objects, size = read_annotation(path)
         check_size(path, size, frame.image)
+        check_classes(path, max((item.index for item in objects), default=0), FULL_CLASSES)
         segments = []
         for item in objects:
-            label = self.labels.by_id.get(int(item["name_ndx"]))
-            if label is None or int(item["parts"]["part_level"]) > 0:
-                continue
-            if mask := self._visible(frame, item["instance_mask"], size):
-                segments.append(Segment(int(item["id"]), label, rle.area(mask), mask))
+            label = self.labels.by_id.get(item.index)
+            if label is not None and item.part_level == 0 and (mask := self._visible(frame, item.mask)):
+                segments.append(Segment(item.id, label, rle.area(mask), mask))
         return GroundTruth(frame.name, size, tuple(segments))
 
     def ground_truth_files(self, frame: Frame) -> list[Path]:
@@ -112,12 +112,19 @@ class Ade20k(DatasetAdapter):
     def _annotation(self, photo: Path) -> Path:
         return photo.with_suffix(".json")
 
-    def _visible(self, frame: Frame, name: str, size: tuple[int, int]) -> rle.Rle | None:
+    def _visible(self, frame: Frame, name: str) -> rle.Rle | None:
+        """An object's visible pixels, None without any."""
         path = frame.image.parent / name
-        with open_image(path) as image:
-            check_size(path, (image.height, image.width), frame.image)
-            values: NDArray[np.uint8] = np.asarray(image.convert("L"))
-        return rle.from_id_map(values, VISIBLE.__eq__).get(VISIBLE)
+        values = read_gray(path)
+        check_size(path, (values.shape[0], values.shape[1]), frame.image)
+        regions = rle.from_id_map(values)
+        if not regions.keys() & {VISIBLE, OCCLUDED} and any(regions):
+            raise InputError(
+                path, found=f"the values {list(regions)[:5]}",
+                expected=f"{VISIBLE} where it is visible, {OCCLUDED} where it is hidden, else 0",
+                fix="The file was converted; get the original again.",
+            )  # fmt: skip
+        return regions.get(VISIBLE)
 
 
 class Ade20k2016(Ade20k):
@@ -130,15 +137,17 @@ class Ade20k2016(Ade20k):
     photo_depths: ClassVar[tuple[str, ...]] = ("images/{split}/*/*/*.jpg", "images/{split}/*/*/*/*.jpg")
 
     def read_ground_truth(self, frame: Frame) -> GroundTruth:
-        """Every object of a mapped class; its native id is the rank of its B among the image's.
+        """Every object of a mapped class; its native id is the rank of its B among the image's, without 0, no object.
 
         Raises:
             InputError: the PNG is missing, broken, no RGB, of another size than the photo, or has unknown classes.
         """
         colours = read_channels(annotation_of(frame)).astype(np.uint32)
         classes = colours[..., 0] // 10 * 256 + colours[..., 1]
-        _, ranks = np.unique(colours[..., 2], return_inverse=True)
-        return self._segments(frame, classes, ranks.reshape(classes.shape), FULL_CLASSES)
+        present = np.flatnonzero(np.bincount(colours[..., 2].ravel(), minlength=256)[1:]) + 1
+        ranks = np.zeros(256, dtype=np.uint32)
+        ranks[present] = np.arange(1, len(present) + 1)
+        return self._segments(frame, classes, ranks[colours[..., 2]], FULL_CLASSES)
 
     def ground_truth_files(self, frame: Frame) -> list[Path]:
         return DatasetAdapter.ground_truth_files(self, frame)
@@ -156,11 +165,7 @@ class Ade20k2016(Ade20k):
         """The objects of two (H, W) maps, of classes up to ``count`` and of numbers up to 255; number 0 is none."""
         path, size = annotation_of(frame), (classes.shape[0], classes.shape[1])
         check_size(path, size, frame.image)
-        if (highest := int(classes.max())) > count:
-            raise InputError(
-                path, found=f"class {highest}", expected=f"classes up to {count}",
-                fix="The file is of another release, or was resized with colours mixed; get the original.",
-            )  # fmt: skip
+        check_classes(path, int(classes.max()), count)
         both = classes.astype(np.uint32) * 256 + numbers.astype(np.uint32)
         masks = rle.from_id_map(both, lambda value: value // 256 in self.labels.by_id and value % 256 > 0)
         segments = (Segment(v % 256, self.labels.by_id[v // 256], rle.area(m), m) for v, m in masks.items())
@@ -200,23 +205,53 @@ class AdePlaces(Ade20k2016):
         return self.find_release(self.root) / photo.parent.name / f"{photo.stem}.png"
 
 
-def read_annotation(path: Path) -> tuple[list[dict[str, Any]], tuple[int, int]]:
+@dataclass(frozen=True, slots=True)
+class AdeObject:
+    """An object of 2021's JSON.
+
+    Attributes:
+        id: its number in the image.
+        index: its class in the full index.
+        part_level: 0 for a whole object, 1 and more for a part.
+        mask: path of its mask from the photo's folder.
+    """
+
+    id: int
+    index: int
+    part_level: int
+    mask: str
+
+
+def read_annotation(path: Path) -> tuple[list[AdeObject], tuple[int, int]]:
     """The objects of one frame's JSON, and its (height, width).
 
     Raises:
         InputError: the file is missing, or not such an annotation.
     """
-    try:
-        annotation = json.loads(path.read_text(encoding="latin-1"))["annotation"]
-        height, width = (int(v) for v in annotation["imsize"][:2])
-        objects = annotation["object"]
-        objects = [objects] if isinstance(objects, dict) else objects
-        for item in objects:
-            item["id"], item["name_ndx"], item["instance_mask"], item["parts"]["part_level"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    with open_json(
+        path, what="annotation", expected="the JSON of ADE20K 2021_17_01 with annotation.imsize and annotation.object",
+        fix="Extract the data set again.", encoding="latin-1",
+    ) as data:  # fmt: skip
+        height, width = (int(v) for v in data["annotation"]["imsize"][:2])
+        objects = data["annotation"]["object"]
+        return [_object(item) for item in ([objects] if isinstance(objects, dict) else objects)], (height, width)
+
+
+def _object(item: Mapping[str, Any]) -> AdeObject:
+    mask = PurePosixPath(item["instance_mask"])
+    if mask.is_absolute() or ".." in mask.parts:
+        raise ValueError(f"instance_mask {str(mask)!r} leads out of the folder")
+    return AdeObject(int(item["id"]), int(item["name_ndx"]), int(item["parts"]["part_level"]), str(mask))
+
+
+def check_classes(path: Path, highest: int, count: int) -> None:
+    """Require classes up to ``count``.
+
+    Raises:
+        InputError: there is a higher one.
+    """
+    if highest > count:
         raise InputError(
-            path, found=f"no annotation ({type(error).__name__}: {error})",
-            expected="the JSON of ADE20K 2021_17_01 with annotation.imsize and annotation.object",
-            fix="Extract the data set again.",
-        ) from error  # fmt: skip
-    return objects, (height, width)
+            path, found=f"class {highest}", expected=f"classes up to {count}",
+            fix="The file is of another release, or was resized with colours mixed; get the original.",
+        )  # fmt: skip

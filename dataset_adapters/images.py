@@ -76,6 +76,21 @@ def read_id_map(path: Path) -> NDArray[np.uint16]:
         return np.asarray(image).astype(np.uint16, copy=False)
 
 
+def read_gray(path: Path) -> NDArray[np.uint8]:
+    """Read an 8-bit, one-channel PNG as (H, W).
+
+    Raises:
+        InputError: the file is missing, broken, or has another mode.
+    """
+    with open_image(path) as image:
+        if image.mode != "L":
+            raise InputError(
+                path, found=f"an image of mode {image.mode}", expected="an 8-bit gray PNG",
+                fix="The file was converted; get the original again.",
+            )  # fmt: skip
+        return np.asarray(image)
+
+
 def read_channels(path: Path) -> NDArray[np.uint8]:
     """Read an RGB PNG whose channels are numbers, as (H, W, 3).
 

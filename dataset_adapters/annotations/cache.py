@@ -22,7 +22,7 @@ from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.rle import Rle
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """To be raised whenever the same files give other segments, or the entries another form."""
 
 SETTLED_NS = 2_000_000_000

@@ -107,6 +107,52 @@ def test_an_object_without_a_visible_pixel_is_left_out(tmp_path: Path) -> None:
     assert adapter.ground_truth(adapter.frames("train")[0]).segments == ()
 
 
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"name_ndx": "abc"}, "'abc'"),
+    ({"name_ndx": None}, "TypeError"),
+    ({"name_ndx": 99999}, "class 99999, expected classes up to 3688"),
+    ({"id": "x"}, "'x'"),
+    ({"parts": {}}, "KeyError: 'part_level'"),
+    ({"instance_mask": None}, "TypeError"),
+    ({"instance_mask": "../../X.png"}, "leads out of the folder"),
+    ({"instance_mask": "/X.png"}, "leads out of the folder"),
+])  # fmt: skip
+def test_a_broken_json_of_2021_is_named(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    path = made_2021(tmp_path, np.full((6, 8), 255, dtype=np.uint8)).parent.with_suffix(".json")
+    data = json.loads(path.read_text())
+    data["annotation"]["object"] |= changes
+    write_json(path, data)
+    adapter = get_adapter("ade20k", tmp_path)
+    with pytest.raises(InputError, match=f"{path}: found .*{told}"):
+        adapter.ground_truth(adapter.frames("train")[0])
+
+
+@pytest.mark.parametrize(("mask", "told"), [
+    (np.eye(6, 8, dtype=np.uint8), r"the values \[0, 1\], expected 255 where it is visible"),
+    (np.full((6, 8, 3), 255, dtype=np.uint8), "an image of mode RGB, expected an 8-bit gray PNG"),
+])  # fmt: skip
+def test_a_mask_of_another_kind_is_refused(tmp_path: Path, mask: np.ndarray, told: str) -> None:
+    path = made_2021(tmp_path, mask)
+    adapter = get_adapter("ade20k", tmp_path)
+    with pytest.raises(InputError, match=f"{path}: found {told}"):
+        adapter.ground_truth(adapter.frames("train")[0])
+
+
+def test_the_first_object_of_2016_counts_where_objects_fill_the_image(tmp_path: Path) -> None:
+    colours = np.zeros((6, 8, 3), dtype=np.uint8)
+    colours[:] = (401 // 256 * 10, 401 % 256, 85)
+    colours[:2, :2] = (1831 // 256 * 10, 1831 % 256, 170)
+    image = photo(tmp_path / "ade20k" / RELEASE_2016 / "images/training/s/street/ADE_train_00000001.jpg")
+    path = save(image.with_name("ADE_train_00000001_seg.png"), colours)
+    adapter = get_adapter("ade20k", tmp_path)
+    (frame,) = adapter.frames("train")
+    filled = [(s.native_id, s.label.name, s.pixels) for s in adapter.ground_truth(frame).segments]
+    assert filled == [(1, "car", 44), (2, "person", 4)]
+    colours[5] = 0
+    save(path, colours)
+    assert [(s.native_id, s.pixels) for s in adapter.ground_truth(frame).segments] == [(1, 36), (2, 4)]
+
+
 def test_places_png_holds_class_and_number(tmp_path: Path) -> None:
     colours = np.zeros((6, 8, 3), dtype=np.uint8)
     colours[:2, :2], colours[:2, 3:5], colours[3:5, :2] = (9, 1, 0), (9, 2, 0), (99, 3, 0)
