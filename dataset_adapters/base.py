@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dataset_adapters.annotations.coding import InstanceCoding
 from dataset_adapters.annotations.instance_map import annotation_of
 from dataset_adapters.folders import existing, misplaced
 from dataset_adapters.ground_truth import GroundTruth
+from dataset_adapters.json_files import open_json
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError, Problem, Severity
@@ -218,14 +218,14 @@ class DatasetAdapter(ABC):
         path = self.root / COUNTS_FILE
         if not path.is_file():
             return {}
-        try:
-            counts = json.loads(path.read_text(encoding="utf-8"))
-            return {split: int(counts[split]) for split in SPLITS if split in counts}
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                path, found=f"text that is not such a table ({error})",
-                expected='JSON like {"train": 60, "val": 15}', fix="Mend or delete the file.",
-            ) from error  # fmt: skip
+        with open_json(
+            path, what="table of counts", expected='JSON like {"train": 60, "val": 15}', fix="Mend or delete the file."
+        ) as counts:
+            if unknown := counts.keys() - set(SPLITS):
+                raise ValueError(f"unknown split {min(unknown)!r}")
+            if wrong := [split for split, count in counts.items() if type(count) is not int or count < 0]:
+                raise ValueError(f"{wrong[0]} is {counts[wrong[0]]!r}")
+            return dict(counts)
 
 
 def remark(code: str, file: Path, *, found: str, expected: str, fix: str) -> Problem:

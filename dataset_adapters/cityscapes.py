@@ -14,7 +14,7 @@ from pathlib import Path
 from dataset_adapters.annotations.coding import InstanceCoding
 from dataset_adapters.annotations.distances import DepthMap, read_camera
 from dataset_adapters.annotations.instance_map import annotation_of, check_size, read_instance_map, segments_of
-from dataset_adapters.annotations.polygons import draw_instance_ids
+from dataset_adapters.annotations.polygons import draw_instance_ids, read_outlines
 from dataset_adapters.base import DatasetAdapter, Frame, Split, remark
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
@@ -86,9 +86,9 @@ class Cityscapes(DatasetAdapter):
         """
         path = annotation_of(frame)
         if path.name.endswith(POLYGONS):
-            ids = draw_instance_ids(path, self.labels)
-            check_size(path, (ids.shape[0], ids.shape[1]), frame.image)
-            truth = segments_of(ids, frame, self.labels, decode_instance_id)
+            outlines = read_outlines(path)
+            check_size(path, outlines.size, frame.image)
+            truth = segments_of(draw_instance_ids(outlines, self.labels), frame, self.labels, decode_instance_id)
         elif not path.exists() and self._coarse(frame).exists():
             raise no_coarse(self._coarse(frame), path)
         else:

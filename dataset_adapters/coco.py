@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,10 +16,13 @@ from pycocotools import mask as coco_masks
 
 from dataset_adapters import rle
 from dataset_adapters.annotations.instance_map import annotation_of, check_size, known_label
+from dataset_adapters.annotations.polygons import are_near
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.ground_truth import GroundTruth, Segment
+from dataset_adapters.json_files import UNFIT, open_json, read_once
 from dataset_adapters.labels import Label, LabelTable
 from dataset_adapters.problems import InputError
+from dataset_adapters.run_lengths import broken_masks
 
 COCO_NAMES = (
     "person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant - stop_sign parking_meter "
@@ -77,18 +79,27 @@ class Coco(DatasetAdapter):
         """The frame's annotations; one whose polygon holds no pixel is left out.
 
         Raises:
-            InputError: the JSON is broken, its size is not the photo's, or a category is unknown.
+            InputError: the JSON or one of the frame's annotations is broken, its size is not the photo's, or a
+                category is unknown.
         """
         path = annotation_of(frame)
         size, annotations = read_coco_index(path).of(frame.image.name)
         check_size(path, size, frame.image)
-        segments = []
-        for item in annotations:
-            label = known_label(self.labels, int(item["category_id"]), path, int(item["id"]))
-            mask = as_rle(path, item["segmentation"], size)
-            if pixels := rle.area(mask):
-                segments.append(Segment(int(item["id"]), label, pixels, mask, bool(item["iscrowd"])))
+        segments = [segment for item in annotations if (segment := self._segment(path, item, size)).pixels]
         return GroundTruth(frame.name, size, tuple(sorted(segments, key=lambda segment: segment.native_id)))
+
+    def _segment(self, path: Path, item: Mapping[str, Any], size: tuple[int, int]) -> Segment:
+        try:
+            number, category, crowd = int(item["id"]), int(item["category_id"]), {0: False, 1: True}[item["iscrowd"]]
+        except UNFIT as error:
+            told = ", ".join(f"{key} {item[key]!r}" for key in ("id", "category_id", "iscrowd"))
+            raise InputError(
+                path, found=f"an annotation with {told}",
+                expected="numbers as id and category_id, and 0 or 1 as iscrowd", fix="Get the annotations again.",
+            ) from error  # fmt: skip
+        label = known_label(self.labels, category, path, number)
+        mask = as_rle(path, item["segmentation"], size)
+        return Segment(number, label, rle.area(mask), mask, crowd)
 
     def _json(self, split: Split) -> Path:
         stem = "image_info_test" if split == "test" else f"instances_{split}"
@@ -125,19 +136,15 @@ def read_coco_index(path: Path) -> CocoIndex:
     Raises:
         InputError: the file is missing, or not COCO.
     """
-    try:
-        stat = path.stat()
-        return _index(path, stat.st_size, stat.st_mtime_ns)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            path, found=f"no COCO annotations ({type(error).__name__}: {error})",
-            expected="JSON with images and annotations", fix="Extract annotations_trainval2017.zip again.",
-        ) from error  # fmt: skip
+    return read_once(path, _read_index)
 
 
-@lru_cache(maxsize=2)
-def _index(path: Path, size: int, mtime_ns: int) -> CocoIndex:
-    return CocoIndex(json.loads(path.read_text(encoding="utf-8")))
+def _read_index(path: Path) -> CocoIndex:
+    with open_json(
+        path, what="COCO annotations", expected="JSON with images and annotations",
+        fix="Extract annotations_trainval2017.zip again.",
+    ) as data:  # fmt: skip
+        return CocoIndex(data)
 
 
 def as_rle(path: Path, segmentation: object, size: tuple[int, int]) -> rle.Rle:
@@ -147,16 +154,30 @@ def as_rle(path: Path, segmentation: object, size: tuple[int, int]) -> rle.Rle:
         InputError: it is none of these.
     """
     try:
-        if isinstance(segmentation, list) and all(len(p) >= 6 and len(p) % 2 == 0 for p in segmentation):
+        if isinstance(segmentation, list) and segmentation and all(map(_is_outline, segmentation)):
             return cast(rle.Rle, coco_masks.merge(coco_masks.frPyObjects(segmentation, *size)))
         if isinstance(segmentation, dict) and list(segmentation["size"]) == list(size):
-            counts = segmentation["counts"]
-            if isinstance(counts, list):
-                return rle.from_runs(counts, size)
-            return rle.Rle(size=list(size), counts=counts.encode("ascii"))
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+            return _checked_rle(segmentation["counts"], size)
+    except UNFIT:
         pass
     raise InputError(
         path, found=f"a segmentation that is no mask of {size[1]} x {size[0]} pixels: {str(segmentation)[:60]}",
         expected="polygons, or an RLE of the image's size", fix="Get the annotations again.",
     )  # fmt: skip
+
+
+def _is_outline(values: Sequence[float]) -> bool:
+    """Three or more points, as x, y, x, y, ... (pycocotools takes a list of four for a box)."""
+    return len(values) >= 6 and len(values) % 2 == 0 and are_near(values)
+
+
+def _checked_rle(counts: list[int] | str, size: tuple[int, int]) -> rle.Rle:
+    """Runs that add up to (height, width), as compressed RLE; ValueError for others, which pycocotools believes."""
+    if isinstance(counts, list):
+        if not all(type(run) is int and run >= 0 for run in counts) or sum(counts) != size[0] * size[1]:
+            raise ValueError("runs of another size")
+        return rle.from_runs(counts, size)
+    mask = rle.Rle(size=list(size), counts=counts.encode("ascii"))
+    if broken_masks([mask["counts"]], size[0] * size[1]):
+        raise ValueError("runs of another size")
+    return mask

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -19,6 +19,9 @@ from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError, Problem, Severity
 from dataset_adapters.registry import ADAPTERS, get_adapter
 from robsub.workers import in_order, worker_pool
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 INVENTORY_SPLITS: tuple[Split, ...] = ("train", "val", "test")
 """The disjoint splits; trainval is the first two."""
@@ -230,17 +233,17 @@ def _read_frames(
 
 
 def check_frame(adapter: DatasetAdapter, frame: Frame) -> Finding:
-    """Read one frame's files."""
+    """Read one frame's files. Whatever fails is a problem of this frame: the pass goes on."""
     problems: list[Problem] = []
     classes: Counter[str] = Counter()
     try:
-        check_whole(frame.image)
+        _guarded(frame.image, check_whole, frame.image)
     except InputError as error:
         problems.append(replace(error.problem, code="photo"))
     if frame.ground_truth is None:
         return Finding(classes, tuple(problems))
     try:
-        truth = adapter.ground_truth(frame)
+        truth = _guarded(frame.ground_truth, adapter.ground_truth, frame)
         labels = (s.label.name for s in truth.instances)
         classes.update(adapter.class_map[name] for name in labels if name in adapter.class_map)
         problems += _overflows(adapter, frame.ground_truth, [s.native_id for s in truth.instances])
@@ -249,6 +252,19 @@ def check_frame(adapter: DatasetAdapter, frame: Frame) -> Finding:
         if error.problem.file != str(frame.image) or not problems:  # the photo's own fault is told once
             problems.append(replace(error.problem, code=code))
     return Finding(classes, tuple(problems))
+
+
+def _guarded(path: Path, read: Callable[[A], R], argument: A) -> R:
+    """``read(argument)``, with any failure that it does not name as an InputError about the file."""
+    try:
+        return read(argument)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            path, found=f"a file that robsub cannot read ({type(error).__name__}: {error})", expected="a sound file",
+            fix="Get it again; if it is as it was published, please report this.",
+        ) from error  # fmt: skip
 
 
 def _overflows(adapter: DatasetAdapter, path: Path, values: list[int]) -> Iterator[Problem]:

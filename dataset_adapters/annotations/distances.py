@@ -7,15 +7,15 @@ the plainest reading as default (docs/adding-a-benchmark.md, "Distances").
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import math
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_adapters.problems import InputError
+from dataset_adapters.json_files import open_json
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,19 @@ def read_camera(path: Path) -> Camera:
     """Read a ``*_camera.json``; only baseline and fx must be there, the rest defaults to a centred square pixel.
 
     Raises:
-        InputError: the file is missing or broken, or lacks one of the two.
+        InputError: the file is missing or broken, lacks one of the two, or has values that no camera has.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+    with open_json(
+        path, what="camera",
+        expected="JSON with extrinsic.baseline and intrinsic.fx, for the distances of a frame with disparity",
+        fix="Extract camera_trainvaltest.zip beside disparity, or remove the disparity folder.",
+    ) as data:  # fmt: skip
         intrinsic, fx = data["intrinsic"], float(data["intrinsic"]["fx"])
         fy, u0, v0 = (float(intrinsic.get(key, default)) for key, default in (("fy", fx), ("u0", 1024), ("v0", 512)))
-        return Camera(float(data["extrinsic"]["baseline"]), fx, fy, u0, v0)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            path, found=f"no camera ({type(error).__name__}: {error})",
-            expected="JSON with extrinsic.baseline and intrinsic.fx, for the distances of a frame with disparity",
-            fix="Extract camera_trainvaltest.zip beside disparity, or remove the disparity folder.",
-        ) from error  # fmt: skip
+        camera = Camera(float(data["extrinsic"]["baseline"]), fx, fy, u0, v0)
+        if not all(map(math.isfinite, astuple(camera))) or min(camera.baseline, fx, fy) <= 0:
+            raise ValueError(f"{camera} is impossible")
+        return camera
 
 
 @dataclass(frozen=True)

@@ -6,51 +6,87 @@ the pixels are the same.
 
 from __future__ import annotations
 
-import json
+import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from dataset_adapters.json_files import open_json
 from dataset_adapters.labels import Label, LabelTable
 from dataset_adapters.problems import InputError
 
+FARTHEST = 100_000
+"""Pixels from the corner beyond which no outline goes."""
 
-def draw_instance_ids(path: Path, labels: LabelTable) -> NDArray[np.uint16]:
-    """Draw a ``*_gtFine_polygons.json`` as the (H, W) map that ``*_gtFine_instanceIds.png`` would hold.
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """What a ``*_gtFine_polygons.json`` says.
+
+    Attributes:
+        path: the file.
+        size: (height, width) in pixels.
+        objects: label name and points (x, y) of every polygon that was not deleted, in the order of the file.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    objects: tuple[tuple[str, list[tuple[float, float]]], ...]
+
+
+def read_outlines(path: Path) -> Outlines:
+    """Read a ``*_gtFine_polygons.json``.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    with open_json(
+        path, what="polygons", expected="JSON with imgWidth, imgHeight and objects of label and polygon",
+        fix="Extract gtFine_trainvaltest.zip again.",
+    ) as data:  # fmt: skip
+        items = [item for item in data["objects"] if not item.get("deleted")]
+        objects = tuple((str(item["label"]), _points(item["polygon"])) for item in items)
+        return Outlines(path, (int(data["imgHeight"]), int(data["imgWidth"])), objects)
+
+
+def _points(polygon: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    points = [(float(x), float(y)) for x, y in polygon]
+    if len(points) < 2 or not are_near(chain.from_iterable(points)):
+        raise ValueError(f"a polygon of {len(points)} points {str(points)[:60]}")
+    return points
+
+
+def are_near(coordinates: Iterable[float]) -> bool:
+    """Whether coordinates in pixels are numbers at all and not so far away that drawing takes for ever."""
+    return all(math.isfinite(value) and abs(value) <= FARTHEST for value in coordinates)
+
+
+def draw_instance_ids(outlines: Outlines, labels: LabelTable) -> NDArray[np.uint16]:
+    """Draw outlines as the (H, W) map that ``*_gtFine_instanceIds.png`` would hold.
 
     Later polygons cover earlier ones; objects of a label are numbered in the order of the file; a group, or a label
     without instances, is drawn with its bare id; negative ids are not drawn.
 
     Raises:
-        InputError: the file is missing or broken, or names a label that the table does not have.
+        InputError: a label that the table does not have.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        canvas = Image.new("I", (int(data["imgWidth"]), int(data["imgHeight"])), 0)
-        objects = [
-            (str(item["label"]), [(float(x), float(y)) for x, y in item["polygon"]])
-            for item in data["objects"]
-            if not item.get("deleted")
-        ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            path, found=f"no polygons ({type(error).__name__}: {error})",
-            expected="JSON with imgWidth, imgHeight and objects of label and polygon",
-            fix="Extract gtFine_trainvaltest.zip again.",
-        ) from error  # fmt: skip
+    canvas = Image.new("I", outlines.size[::-1], 0)
     drawer = ImageDraw.Draw(canvas)
     numbers: Counter[int] = Counter()
-    for name, outline in objects:
-        label, is_group = _label(path, name, labels)
+    for name, points in outlines.objects:
+        label, is_group = _label(outlines.path, name, labels)
         value = label.id
         if label.has_instances and not is_group:
             value = label.id * 1000 + numbers[label.id]
             numbers[label.id] += 1
         if value >= 0:
-            drawer.polygon(outline, fill=value)
+            drawer.polygon(points, fill=value)
     return np.asarray(canvas).astype(np.uint16)
 
 

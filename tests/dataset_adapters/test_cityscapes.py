@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from dataset_adapters import rle
 from dataset_adapters.annotations.distances import Camera, DepthMap, DistanceFormula, read_camera
-from dataset_adapters.annotations.polygons import draw_instance_ids
+from dataset_adapters.annotations.polygons import draw_instance_ids, read_outlines
 from dataset_adapters.base import SPLITS
 from dataset_adapters.labels import ROAD_LABELS
 from dataset_adapters.options import Options
@@ -56,7 +57,7 @@ def test_polygons_are_drawn_as_cityscapesscripts_draws_them(tmp_path: Path, seed
     annotation.fromJsonFile(str(path))
     official = np.asarray(tool.createInstanceImage(annotation, "ids"))
     assert len(np.unique(official)) > 5
-    np.testing.assert_array_equal(draw_instance_ids(path, ROAD_LABELS), official)
+    np.testing.assert_array_equal(draw_instance_ids(read_outlines(path), ROAD_LABELS), official)
 
 
 def test_polygons_stand_in_for_an_instance_map_that_was_never_made(tmp_path: Path) -> None:
@@ -77,7 +78,37 @@ def test_polygons_stand_in_for_an_instance_map_that_was_never_made(tmp_path: Pat
 def test_unknown_polygon_label_is_named(tmp_path: Path) -> None:
     data = {"imgWidth": 8, "imgHeight": 6, "objects": [{"label": "spaceship", "polygon": [[0, 0], [1, 1], [2, 0]]}]}
     with pytest.raises(InputError, match="spaceship"):
-        draw_instance_ids(write_json(tmp_path / "p.json", data), ROAD_LABELS)
+        draw_instance_ids(read_outlines(write_json(tmp_path / "p.json", data)), ROAD_LABELS)
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ('{"imgWidth": 8, "imgHeight": 6, "objects": [{"label": "car", "polygon": [[0, 0]]}]}', "a polygon of 1 points"),
+    ('{"imgWidth": 8, "imgHeight": 6, "objects": [{"label": "car", "polygon": []}]}', "a polygon of 0 points"),
+    ('{"imgWidth": 8, "imgHeight": 6, "objects": [{"label": "car", "polygon": [[0, 0], [NaN, 1]]}]}', "a polygon of 2"),
+    ('{"imgWidth": 8, "imgHeight": 6, "objects": [{"label": "car", "polygon": [[0, 0], [1e9, 1]]}]}', "a polygon of 2"),
+    ('{"imgWidth": Infinity, "imgHeight": 6, "objects": []}', "OverflowError"),
+    ('{"imgWidth": 2000000, "imgHeight": 2000000, "objects": []}', "2000000 x 2000000 pixels, expected 8 x 6"),
+    ("[" * 100_000, "RecursionError"),
+    ("[1]", "TypeError"),
+    ("\udcff", "UnicodeDecodeError"),
+])  # fmt: skip
+def test_broken_polygons_are_refused(tmp_path: Path, text: str, told: str) -> None:
+    path = cityscapes_frame(tmp_path, None)
+    polygons = path.with_name(path.name.replace("instanceIds.png", "polygons.json"))
+    polygons.parent.mkdir(parents=True)
+    polygons.write_bytes(text.encode("utf-8", "surrogateescape"))
+    adapter = get_adapter("cityscapes", tmp_path)
+    with pytest.raises(InputError, match=f"{polygons}: found .*{told}"):
+        adapter.ground_truth(adapter.frames("val")[0])
+
+
+@pytest.mark.parametrize(
+    ("baseline", "fx"), [(0, 2000), (-1, 2000), (0.2, 0), (0.2, -5), (math.nan, 5), (0.2, math.inf)]
+)
+def test_an_impossible_camera_is_refused(tmp_path: Path, baseline: float, fx: float) -> None:
+    path = write_json(tmp_path / "c.json", {"extrinsic": {"baseline": baseline}, "intrinsic": {"fx": fx}})
+    with pytest.raises(InputError, match=r"no camera .*is impossible"):
+        read_camera(path)
 
 
 def test_coarse_annotations_are_recognised_and_refused(tmp_path: Path) -> None:

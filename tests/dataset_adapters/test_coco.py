@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 from pycocotools.coco import COCO
 
-from dataset_adapters.base import Split
+from dataset_adapters import rle
+from dataset_adapters.base import DatasetAdapter, Split
 from dataset_adapters.coco import Coco, as_rle
 from dataset_adapters.problems import InputError
+from dataset_adapters.registry import get_adapter
+from tests.dataset_adapters.layouts import photo, write_json
 
 SPLITS: list[tuple[Split, int, int, int]] = [("train", 32, 288, 4), ("val", 6, 136, 1)]
 
@@ -44,7 +48,52 @@ def test_the_table_is_cocos_own(shared: Path) -> None:
     assert len(Coco.labels.labels) == 80
 
 
-@pytest.mark.parametrize("segmentation", [None, [[1, 2]], {"size": [3, 3], "counts": "0"}, {"counts": "0"}])
+NO_MASKS: list[object] = [
+    None, [], [[1, 2]], [["a"] * 6], [[0, 0, math.nan, 0, 5, 5]], [[0, 0, 1e9, 0, 1e9, 1e9]],
+    {"size": [3, 3], "counts": "0"}, {"counts": "0"}, {"size": [6, 8], "counts": [-5, 53]},
+    {"size": [6, 8], "counts": [3, 4]}, {"size": [6, 8], "counts": []}, {"size": [6, 8], "counts": [47.5, 0.5]},
+    {"size": [6, 8], "counts": "zzzz}}}}"}, {"size": [6, 8], "counts": "34"}, {"size": [6, 8], "counts": "é"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("segmentation", NO_MASKS, ids=str)
 def test_what_is_no_mask_is_refused(segmentation: object) -> None:
     with pytest.raises(InputError, match="no mask of 8 x 6"):
         as_rle(Path("a.json"), segmentation, (6, 8))
+
+
+def test_runs_that_add_up_are_a_mask_in_either_form() -> None:
+    listed = as_rle(Path("a.json"), {"size": [6, 8], "counts": [3, 4, 41]}, (6, 8))
+    packed = as_rle(Path("a.json"), {"size": [6, 8], "counts": listed["counts"].decode()}, (6, 8))
+    assert listed == packed and rle.area(packed) == 4
+
+
+def made(root: Path, **changes: object) -> DatasetAdapter:
+    """Two photos with one car each; ``changes`` are made to the first."""
+    item = {"image_id": 1, "id": 1, "category_id": 3, "iscrowd": 0, "segmentation": [[0, 0, 4, 0, 4, 4]]}
+    names = {number: f"{number:012}.jpg" for number in (1, 2)}
+    for name in names.values():
+        photo(root / f"coco/val2017/{name}")
+    write_json(root / "coco/annotations/instances_val2017.json", {
+        "images": [{"id": i, "file_name": name, "height": 6, "width": 8} for i, name in names.items()],
+        "annotations": [item | changes, item | {"image_id": 2, "id": 2}],
+    })  # fmt: skip
+    return get_adapter("coco", root)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"category_id": "x"}, {"category_id": None}, {"id": "x"}, {"iscrowd": "x"}], ids=str
+)
+def test_a_broken_annotation_is_told_and_costs_one_frame(tmp_path: Path, changes: dict[str, object]) -> None:
+    adapter = made(tmp_path, **changes)
+    first, second = adapter.frames("val")
+    with pytest.raises(
+        InputError, match=f"an annotation with .*{next(iter(changes))} {next(iter(changes.values()))!r}"
+    ):
+        adapter.ground_truth(first)
+    assert [s.native_id for s in adapter.ground_truth(second).instances] == [2]
+
+
+def test_an_annotation_of_no_image_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no COCO annotations \(KeyError: 77\)"):
+        made(tmp_path, image_id=77).frames("val")

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dataset_adapters.base import Frame
+from dataset_adapters.ground_truth import GroundTruth
+from dataset_adapters.kitti import Kitti
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
 from robsub.datasets import Inventory, labels_table, next_step, take_inventory
@@ -59,6 +62,25 @@ def test_every_problem_is_told_in_one_pass(broken: Path, workers: int) -> None:
     assert (inventory.found["train"] + inventory.found["val"], inventory.found["test"]) == (28, 0)
     assert sum(inventory.instances["person"].values()) == 23
     assert inventory.to_json()["splits"]["train"]["expected"] == 160
+
+
+def test_a_failure_that_nobody_thought_of_is_told_and_the_pass_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = kitti_frame(tmp_path, painted({26 * 256 + 1: (0, 0)}))
+    kitti_frame(tmp_path, painted({26 * 256 + 1: (0, 0)}), 1)
+    original = Kitti.read_ground_truth
+
+    def failing(adapter: Kitti, frame: Frame) -> GroundTruth:
+        if frame.ground_truth == first:
+            raise MemoryError("two million by two million")
+        return original(adapter, frame)
+
+    monkeypatch.setattr(Kitti, "read_ground_truth", failing)
+    inventory = kitti_of(tmp_path)
+    (problem,) = (p for p in inventory.problems if p.code == "ground-truth")
+    assert (problem.file, sum(inventory.instances["car"].values())) == (str(first), 1)
+    assert "MemoryError: two million by two million" in problem.found
 
 
 def test_a_data_set_that_is_only_not_whole_is_no_error(shared: Path) -> None:
