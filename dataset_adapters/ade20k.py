@@ -63,8 +63,11 @@ class Ade20k(DatasetAdapter):
     @classmethod
     def recognise(cls, root: Path) -> str:
         """The newest release that is there."""
-        found = (c.profile for c in (Ade20k, Ade20k2016, AdePlaces) if c.find_release(root).is_dir())
-        return next(found, cls.profile)
+        return next((c.profile for c in (Ade20k, Ade20k2016, AdePlaces) if c.is_here(root)), cls.profile)
+
+    @classmethod
+    def is_here(cls, root: Path) -> bool:
+        return cls.find_release(root).is_dir()
 
     @classmethod
     def find_release(cls, root: Path) -> Path:

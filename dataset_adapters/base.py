@@ -54,8 +54,9 @@ class DatasetAdapter(ABC):
     title: ClassVar[str]
     """The name as the benchmark writes it."""
     labels: ClassVar[LabelTable]
-    splits: ClassVar[Mapping[Split, int]]
-    """Official number of frames of each split; a split that the data set lacks is missing here."""
+    splits: ClassVar[Mapping[Split, int | None]]
+    """Official number of frames of each split, None if no source gives it; a split that the data set lacks is missing
+    here."""
     submission: ClassVar[SubmissionLayout | None] = None
     """Layout of a native submission, None for training data."""
     class_map: ClassVar[Mapping[str, str]]
@@ -64,6 +65,10 @@ class DatasetAdapter(ABC):
     """Names of folders or files, one of which stands directly in the data set's folder."""
     profile: ClassVar[str] = ""
     """Which release or coding of the data set this class reads, where there are several."""
+    family: ClassVar[type[DatasetAdapter]]
+    """The data set's class from which those of its other profiles are derived."""
+    release_folders: ClassVar[tuple[str, ...]] = ()
+    """Folders that only this profile's archives have, where there are several profiles."""
     protocol: ClassVar[str]
     """Name of the protocol that evaluates it; the data set's own name unless a profile has another."""
     coding: ClassVar[InstanceCoding | None] = None
@@ -73,6 +78,8 @@ class DatasetAdapter(ABC):
         super().__init_subclass__()
         if "protocol" not in vars(cls) and "name" in vars(cls):
             cls.protocol = cls.name
+        if not hasattr(cls, "family") and "name" in vars(cls):
+            cls.family = cls
 
     def __init__(self, root: Path, options: Options | None = None) -> None:
         self.root = root
@@ -88,9 +95,11 @@ class DatasetAdapter(ABC):
         profiles = {profile.profile: profile for profile in cls.all_profiles()}
         forced = (options or Options()).profiles.get(cls.name)
         if forced is not None and forced not in profiles:
+            known = (
+                f"one of {', '.join(profiles)} for {cls.title}" if cls.profile else f"none: {cls.title} has one edition"
+            )
             raise InputError(
-                root, found=f"a request for profile {forced!r}",
-                expected=f"one of {', '.join(filter(None, profiles)) or 'none'} for {cls.title}",
+                root, found=f"a request for profile {forced!r}", expected=known,
                 fix="Leave it out to have the profile recognised.",
             )  # fmt: skip
         return profiles[forced or cls.recognise(root)](root, options)
@@ -106,6 +115,11 @@ class DatasetAdapter(ABC):
     def recognise(cls, root: Path) -> str:
         """The profile of the files at ``root``; this class's own where it has only one, or nothing is there."""
         return cls.profile
+
+    @classmethod
+    def is_here(cls, root: Path) -> bool:
+        """Whether a folder is there that only this profile's archives have."""
+        return any((root / folder).is_dir() for folder in cls.release_folders)
 
     @abstractmethod
     def list_frames(self, split: Split) -> list[Frame]:
@@ -168,7 +182,13 @@ class DatasetAdapter(ABC):
 
     def remarks(self) -> Iterator[Problem]:
         """What is there but is left aside, each with the reason."""
-        return iter(())
+        for other in self.family.all_profiles():
+            if other.profile != self.profile and self.is_here(self.root) and other.is_here(self.root):
+                yield remark(
+                    "other-release", self.root, found=f"{self.title} beside another release of it, {other.profile}",
+                    expected=f"one of the two: {self.profile} is read",
+                    fix=f"Read the other with --profile {self.name}={other.profile}.",
+                )  # fmt: skip
 
     def frames(self, split: Split) -> list[Frame]:
         """The split's frames in name order.
@@ -197,13 +217,15 @@ class DatasetAdapter(ABC):
         if stray:
             near = f"{stray}, a name in another case", f"Rename the files: {self.layout_hint(split)}."
         found, fix = near or ("no image", "Extract them there; docs/data.md says which archive has them.")
+        count = self.frames_expected(split)
+        images = "images" if count is None else f"{count} images"
         return InputError(
-            self.root, found=found,
-            expected=f"{self.frames_expected(split)} images of split {split!r}, {self.layout_hint(split)}", fix=fix,
-        )  # fmt: skip
+            self.root, found=found, expected=f"{images} of split {split!r}, {self.layout_hint(split)}", fix=fix
+        )
 
-    def frames_expected(self, split: Split) -> int:
-        """How many frames the split should have: ``frames_expected.json`` of the folder, else the official count."""
+    def frames_expected(self, split: Split) -> int | None:
+        """How many frames the split should have: ``frames_expected.json`` of the folder, else the official count, None
+        if that is not public."""
         return self._own_counts().get(split, self.splits[split])
 
     def layout_hint(self, split: Split) -> str:

@@ -98,7 +98,7 @@ class Coco(DatasetAdapter):
                 expected="numbers as id and category_id, and 0 or 1 as iscrowd", fix="Get the annotations again.",
             ) from error  # fmt: skip
         label = known_label(self.labels, category, path, number)
-        mask = as_rle(path, item["segmentation"], size)
+        mask = as_rle(path, number, item["segmentation"], size)
         return Segment(number, label, rle.area(mask), mask, crowd)
 
     def _json(self, split: Split) -> Path:
@@ -147,8 +147,8 @@ def _read_index(path: Path) -> CocoIndex:
         return CocoIndex(data)
 
 
-def as_rle(path: Path, segmentation: object, size: tuple[int, int]) -> rle.Rle:
-    """A COCO segmentation, which is a list of polygons or a compressed or uncompressed RLE, as compressed RLE.
+def as_rle(path: Path, number: int, segmentation: object, size: tuple[int, int]) -> rle.Rle:
+    """An annotation's segmentation, which is a list of polygons or a compressed or uncompressed RLE, as compressed RLE.
 
     Raises:
         InputError: it is none of these.
@@ -161,7 +161,7 @@ def as_rle(path: Path, segmentation: object, size: tuple[int, int]) -> rle.Rle:
     except UNFIT:
         pass
     raise InputError(
-        path, found=f"a segmentation that is no mask of {size[1]} x {size[0]} pixels: {str(segmentation)[:60]}",
+        path, found=f"annotation {number} with no mask of {size[1]} x {size[0]} pixels: {str(segmentation)[:60]}",
         expected="polygons, or an RLE of the image's size", fix="Get the annotations again.",
     )  # fmt: skip
 

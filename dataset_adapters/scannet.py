@@ -19,12 +19,12 @@ import numpy as np
 
 from dataset_adapters.annotations.coding import InstanceCoding
 from dataset_adapters.annotations.instance_map import read_instance_map
-from dataset_adapters.base import DatasetAdapter, Frame, Split
+from dataset_adapters.base import SPLITS, DatasetAdapter, Frame, Split, remark
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.images import read_id_map
 from dataset_adapters.labels import INDOOR_CLASSES, INDOOR_THINGS, Label, LabelTable
-from dataset_adapters.problems import InputError
+from dataset_adapters.problems import InputError, Problem
 from dataset_adapters.submission.layout import PRED_LIST, SubmissionLayout
 
 NYU40_NAMES = {
@@ -54,8 +54,9 @@ VAL_SPACES = frozenset(
     700 701 702 704
     """.split()
 )
-"""The rooms NNNN of ``sceneNNNN_MM`` in ``scannetv2_val.txt``; train is the rest of 0 to 706, test is 707 to 806."""
-
+"""The rooms NNNN of ``sceneNNNN_MM`` in ``scannetv2_val.txt``."""
+SPACES = {"train": frozenset(range(707)) - VAL_SPACES, "val": VAL_SPACES}
+"""The rooms of the annotated splits; those of test are 707 to 806."""
 
 CODING = InstanceCoding(base=1000, first=1)
 ROB18_CODING = InstanceCoding(base=256, first=1)
@@ -98,6 +99,18 @@ def recognise_coding(values: Iterable[int]) -> str | None:
     return "rob2018" if rob18 else "v2"
 
 
+def _profile_of(root: Path, folder: str) -> str | None:
+    """The profile by the pixel values of a folder's first annotations, None if they do not tell."""
+    for path in islice(existing(root, f"{folder}/scene*/instance/*.png"), PROBED):
+        try:
+            profile = recognise_coding(np.unique(read_id_map(path)).tolist())
+        except InputError:
+            continue  # told in full where the frame is read
+        if profile:
+            return profile
+    return None
+
+
 class ScanNet(DatasetAdapter):
     """The 25k frames of v2; frames are named ``<scene>_<frame>`` as a submission names them."""
 
@@ -108,6 +121,7 @@ class ScanNet(DatasetAdapter):
     class_map = {name: name for name in INDOOR_CLASSES}
     known_by = ("scannet_frames_25k", "scannet_frames_test", "scenes_all", "scenes_test")
     profile = "v2"
+    release_folders = ("scannet_frames_25k", "scannet_frames_test")
     coding = CODING
     submission = SubmissionLayout(
         list_name="{frame}.txt",
@@ -123,20 +137,16 @@ class ScanNet(DatasetAdapter):
     def recognise(cls, root: Path) -> str:
         """The profile by pixel values of the first annotations, else by the names of the folders."""
         for folder in ScanNet.annotated_folders:
-            for path in islice(existing(root, f"{folder}/scene*/instance/*.png"), PROBED):
-                try:
-                    profile = recognise_coding(np.unique(read_id_map(path)).tolist())
-                except InputError:
-                    continue  # told in full where the frame is read
-                if profile:
-                    return profile
-        has_v2 = any((root / folder).is_dir() for folder in ("scannet_frames_25k", "scannet_frames_test"))
-        return "v2" if has_v2 or not any((root / f).is_dir() for f in ("scenes_all", "scenes_test")) else "rob2018"
+            if profile := _profile_of(root, folder):
+                return profile
+        return "rob2018" if ScanNetRob2018.is_here(root) and not ScanNet.is_here(root) else "v2"
 
     def list_frames(self, split: Split) -> list[Frame]:
         """The photos of the split's scenes; trainval is train and val."""
         if split == "test":
-            return [self._frame(photo, annotated=False) for photo in self.photos(split)]
+            listed = self._listed(split)
+            photos = (photo for photo in self.photos(split) if listed is None or photo.parts[-3] in listed)
+            return [self._frame(photo, annotated=False) for photo in photos]
         scenes = self._scenes("train") | self._scenes("val") if split == "trainval" else self._scenes(split)
         photos = (photo for photo in self.photos(split) if photo.parts[-3] in scenes)
         return [self._frame(photo, annotated=True) for photo in photos]
@@ -151,19 +161,48 @@ class ScanNet(DatasetAdapter):
     def annotations(self) -> Iterator[Path]:
         return existing(self.root, f"{self._folder(self.annotated_folders)}/scene*/instance/*.png")
 
+    def remarks(self) -> Iterator[Problem]:
+        """Scenes of no split, and a coding that is not the profile's own."""
+        yield from super().remarks()
+        folder = self.root / self._folder(self.annotated_folders)
+        strangers = sorted(self._annotated_scenes() - self._scenes("train") - self._scenes("val"))
+        if strangers:
+            yield remark(
+                "scene-without-split", folder / strangers[0], found=f"{len(strangers)} scenes of no split",
+                expected="scenes that scannetv2_train.txt or scannetv2_val.txt lists, else rooms up to 0706",
+                fix="They are left aside; test scenes belong in " + " or ".join(self.test_folders) + ".",
+            )  # fmt: skip
+        coding = _profile_of(self.root, folder.name)
+        if coding not in (None, self.profile):
+            yield remark(
+                "other-coding", folder, found=f"pixel values of profile {coding}", expected=f"those of {self.profile}",
+                fix=f"Leave --profile out, or say --profile scannet={coding}; else every object counts as another.",
+            )  # fmt: skip
+
     def _folder(self, names: tuple[str, ...]) -> str:
         return next((name for name in names if (self.root / name).is_dir()), names[0])
 
     def _scenes(self, split: Split) -> set[str]:
         """The split's scenes: the official list where it lies beside the frames, else by the room's number."""
-        listed = self.root / f"scannetv2_{split}.txt"
-        if listed.is_file():
-            return set(listed.read_text(encoding="utf-8").split())
-        found = (path.name for path in existing(self.root, f"{self._folder(self.annotated_folders)}/scene????_??"))
-        rooms = ((scene, int(scene[5:9])) for scene in found if scene[5:9].isdecimal())
-        mine = {scene for scene, room in rooms if (room in VAL_SPACES) == (split == "val")}
-        other = self.root / f"scannetv2_{'train' if split == 'val' else 'val'}.txt"
-        return mine - set(other.read_text(encoding="utf-8").split()) if other.is_file() else mine
+        if (listed := self._listed(split)) is not None:
+            return listed
+        mine = {s for s in self._annotated_scenes() if s[5:9].isdecimal() and int(s[5:9]) in SPACES[split]}
+        return mine - (self._listed("train" if split == "val" else "val") or set())
+
+    def _annotated_scenes(self) -> set[str]:
+        pattern = f"{self._folder(self.annotated_folders)}/scene????_??"
+        return {path.name for path in existing(self.root, pattern)}
+
+    def _listed(self, split: Split) -> set[str] | None:
+        """The scenes of the official list, None if it is not there."""
+        path = self.root / f"scannetv2_{split}.txt"
+        try:
+            return set(path.read_text(encoding="utf-8").split()) if path.is_file() else None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                path, found=f"no list of scenes ({error})", expected="text with a scene like scene0000_00 a line",
+                fix="Get it again, or delete it: the splits are built in.",
+            ) from error  # fmt: skip
 
     @staticmethod
     def _frame(photo: Path, *, annotated: bool) -> Frame:
@@ -173,12 +212,14 @@ class ScanNet(DatasetAdapter):
 
 
 class ScanNetRob2018(ScanNet):
-    """The challenge's package. How many frames it had is not public, so the counts are those of its v2 successor."""
+    """The challenge's package. How many frames it had is not public."""
 
     name = "scannet"
     title = "ScanNet (ROB 2018)"
     labels = ROB18_LABELS
+    splits = dict.fromkeys(SPLITS)
     profile = "rob2018"
+    release_folders = ("scenes_all", "scenes_test")
     protocol = "scannet_rob18"
     coding = ROB18_CODING
     submission = replace(PRED_LIST, skip_unknown_labels=True)

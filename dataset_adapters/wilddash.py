@@ -30,8 +30,10 @@ from dataset_adapters.wilddash2_classes import FINER_CATEGORIES
 __all__ = ["FRAME_SETS_FILE", "HAZARDS", "SEVERITIES", "WildDash", "WildDash2", "read_frame_sets"]
 
 PHOTO = re.compile(r"[a-z]{2}\d{4}_\d{6}\.png")
+FOLDERS_1 = ("wd_val_01", "wd_both_01", "wd_bench_01")
 PUBLIC_2 = ("wd_public_02", "wd_public_v2p0")
 """WildDash 2's annotated frames, in its first and in its present archive."""
+FOLDERS_2 = (*PUBLIC_2, "wd_both_02")
 
 
 class WildDash(DatasetAdapter):
@@ -42,16 +44,16 @@ class WildDash(DatasetAdapter):
     labels = ROAD_LABELS
     splits = {"train": 56, "val": 14, "trainval": 70, "test": 156}
     class_map = {name: name for name in ROAD_CLASSES}
-    known_by = ("wd_val_01", "wd_both_01", "wd_bench_01", *PUBLIC_2, "wd_both_02")
+    known_by = (*FOLDERS_1, *FOLDERS_2)
     profile = "v1"
+    release_folders = FOLDERS_1
     coding: ClassVar[InstanceCoding | None] = CODING
     submission = PRED_LIST
 
     @classmethod
     def recognise(cls, root: Path) -> str:
         """v2 where only its folders are there: v1 is what ROB 2018 evaluates."""
-        has_v1 = any((root / folder).is_dir() for folder in ("wd_val_01", "wd_both_01", "wd_bench_01"))
-        return "v2" if not has_v1 and any((root / folder).is_dir() for folder in (*PUBLIC_2, "wd_both_02")) else "v1"
+        return "v2" if WildDash2.is_here(root) and not WildDash.is_here(root) else "v1"
 
     def list_frames(self, split: Split) -> list[Frame]:
         """The photos of ``wd_val_01``, or of the test folder."""
@@ -66,7 +68,7 @@ class WildDash(DatasetAdapter):
     def layout_hint(self, split: Split) -> str:
         return "wd_both_01/*.png or wd_bench_01/*.png" if split == "test" else "wd_val_01/*_100000.png"
 
-    def frames_expected(self, split: Split) -> int:
+    def frames_expected(self, split: Split) -> int | None:
         """``wd_both_01`` holds the 70 annotated frames and the 156 of the benchmark, ``wd_bench_01`` only these."""
         expected = super().frames_expected(split)
         is_official = split == "test" and expected == self.splits["test"]
@@ -137,6 +139,7 @@ class WildDash2(WildDash):
     splits = {"train": 3405, "val": 851, "trainval": 4256, "test": 812}
     class_map = WILDDASH2_CLASSES
     profile = "v2"
+    release_folders = FOLDERS_2
     coding = None
     submission = PRED_LIST
 
@@ -159,7 +162,7 @@ class WildDash2(WildDash):
     def layout_hint(self, split: Split) -> str:
         return f"{self.photo_patterns(split)[0]}, with panoptic.json and panoptic/*.png beside images"
 
-    def frames_expected(self, split: Split) -> int:
+    def frames_expected(self, split: Split) -> int | None:
         return DatasetAdapter.frames_expected(self, split)
 
     def ground_truth_files(self, frame: Frame) -> list[Path]:

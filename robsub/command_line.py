@@ -125,10 +125,15 @@ def parse_sizes(ctx: click.Context, option: click.Parameter, value: str | None) 
 
 
 def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Require DATASET=PROFILE."""
+    """Require DATASET=PROFILE, both of them known."""
     for choice in value:
-        if choice.partition("=")[0] not in ADAPTERS or "=" not in choice:
+        name, _, profile = choice.partition("=")
+        if name not in ADAPTERS or "=" not in choice:
             raise click.BadParameter(f"{choice!r} is not like scannet=rob2018")
+        known = [adapter.profile for adapter in ADAPTERS[name].all_profiles()]
+        if profile not in known or not profile:
+            has = f"the profiles {', '.join(known)}" if any(known) else "only one edition, and no profiles"
+            raise click.BadParameter(f"{choice!r}: {name} has {has}")
     return value
 
 

@@ -38,7 +38,8 @@ class Inventory:
     labels: Labelled | None = None
     """The label table and class map of the profile that is here."""
     found: dict[Split, int] = field(default_factory=dict)
-    expected: dict[Split, int] = field(default_factory=dict)
+    expected: dict[Split, int | None] = field(default_factory=dict)
+    """None where no source gives the count."""
     instances: dict[str, Counter[Split]] = field(default_factory=dict)
     """joint class -> instances by split."""
     problems: list[Problem] = field(default_factory=list)
@@ -64,7 +65,8 @@ class Inventory:
         """A paragraph for the terminal."""
         lines = [f"{self.name}: not here ({self.root})"]
         if self.here:
-            splits = ", ".join(f"{s} {self.found[s]} of {self.expected[s]}" for s in self.found)
+            expected = {split: "?" if count is None else count for split, count in self.expected.items()}
+            splits = ", ".join(f"{split} {count} of {expected[split]}" for split, count in self.found.items())
             lines = [f"{self.name} {self.profile}".rstrip() + f": images found of expected: {splits}"]
         for name, counts in self.instances.items():
             lines.append(f"  {name:<16}" + "".join(f"{split:>8} {counts[split]:>7}" for split in counts))
@@ -183,7 +185,7 @@ def _name_problems(
 ) -> Iterator[Problem]:
     """What is wrong with a split's list of frames; ``annotated`` counts names over the annotated splits."""
     expected = adapter.frames_expected(split)
-    if len(frames) != expected:
+    if expected is not None and len(frames) != expected:
         yield remark(
             "frame-count", adapter.root, found=f"{len(frames)} images of split {split!r}", expected=f"{expected}",
             fix=f"They belong in {adapter.layout_hint(split)}; numbers over fewer images do not compare.",

@@ -267,7 +267,7 @@ def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
         protocol=job.protocol.name,
         rules=job.protocol.digest(),
         classes=tuple(label.name for label in job.names.labels.evaluated),
-        images_expected=job.adapter.frames_expected(split),
+        images_expected=job.adapter.frames_expected(split) or len(frames),
         ground_truth=truth,
         predictions=predictions,
         frame_sets={name: tuple(sorted(sets)) for name, sets in sorted(job.adapter.frame_sets().items())},

@@ -95,7 +95,7 @@ def package(
         "benchmark": adapter.name,
         "split": split,
         "images": len(frames),
-        "images_expected": adapter.frames_expected(split),
+        "images_expected": adapter.frames_expected(split) or len(frames),
         "predictions_sha256": store.digest(),
         "selection": selection.to_json(),
         "one_bit": one_bit,
@@ -143,7 +143,7 @@ def _finished(out: Path, manifest_path: Path, identity: dict[str, Any]) -> dict[
 
 def _require_all(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame], store: PredictionStore) -> None:
     expected = adapter.frames_expected(split)
-    if len(frames) < expected:
+    if expected is not None and len(frames) < expected:
         raise InputError(
             adapter.root, found=f"{len(frames)} images of split {split!r}: {expected - len(frames)} are missing",
             expected=f"all {expected}, because {adapter.title}'s server rejects an incomplete archive",

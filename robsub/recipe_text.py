@@ -74,13 +74,13 @@ def images_text(recipe: Recipe, data_root: Path) -> str:
     found = [len(adapter.frames(split)) if adapter.root.is_dir() else 0 for adapter in adapters]
     expected = [adapter.frames_expected(split) for adapter in adapters]
     rows = [
-        f"  {adapter.name:<12}{here:>8} of {whole}"
+        f"  {adapter.name:<12}{here:>8} of {'?' if whole is None else whole}"
         for adapter, here, whole in zip(adapters, found, expected, strict=True)
     ]
     lines = [
         f"Training images, split {split!r}, found of expected:",
         *rows,
-        f"  {'in all':<12}{sum(found):>8} of {sum(expected)}",
+        f"  {'in all':<12}{sum(found):>8} of {sum(filter(None, expected))}",
     ]
     if set(recipe.train.datasets) == set(TrainConfig().datasets):
         lines += textwrap.wrap(paper_count_note(sum(found)), WIDTH)

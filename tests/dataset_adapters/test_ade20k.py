@@ -177,6 +177,11 @@ def test_a_palette_png_is_refused(tmp_path: Path) -> None:
         adapter.ground_truth(adapter.frames("train")[0])
 
 
+def test_other_releases_are_told(shared: Path) -> None:
+    (told,) = get_adapter("ade20k", shared / "realdata").remarks()
+    assert told.fix == "Read the other with --profile ade20k=2016."
+
+
 def test_a_release_can_be_forced() -> None:
     counts = {
         profile: get_adapter("ade20k", Path("nowhere"), Options(profiles={"ade20k": profile})).splits["train"]

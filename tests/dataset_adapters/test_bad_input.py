@@ -13,6 +13,7 @@ from PIL import Image
 from dataset_adapters.base import DatasetAdapter, Split
 from dataset_adapters.folders import find
 from dataset_adapters.images import check_whole
+from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from tests.dataset_adapters.layouts import PLAIN, cityscapes_frame, kitti_frame, painted, photo, save
@@ -209,3 +210,20 @@ def test_a_data_set_under_another_name_or_root_is_found(tmp_path: Path, there: s
 def test_a_split_that_the_data_set_lacks(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one of train, val, trainval"):
         get_adapter("ade20k", tmp_path).frames("test")
+
+
+def test_a_profile_of_a_data_set_that_has_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="profile 'v2', expected none: KITTI has one edition"):
+        get_adapter("kitti", tmp_path, Options(profiles={"kitti": "v2"}))
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ('{"val": -1}', "val is -1"), ('{"vla": 1}', "unknown split 'vla'"), ('{"val": "1"}', "val is '1'"),
+    ("[1]", "keys"), ("{", "JSONDecodeError"),
+])  # fmt: skip
+def test_wrong_counts_of_ones_own_are_named(tmp_path: Path, text: str, told: str) -> None:
+    kitti_frame(tmp_path, PLAIN)
+    path = tmp_path / "kitti/frames_expected.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"{path}: found no table of counts .*{told}"):
+        get_adapter("kitti", tmp_path).frames_expected("val")

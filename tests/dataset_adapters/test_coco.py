@@ -58,13 +58,13 @@ NO_MASKS: list[object] = [
 
 @pytest.mark.parametrize("segmentation", NO_MASKS, ids=str)
 def test_what_is_no_mask_is_refused(segmentation: object) -> None:
-    with pytest.raises(InputError, match="no mask of 8 x 6"):
-        as_rle(Path("a.json"), segmentation, (6, 8))
+    with pytest.raises(InputError, match="annotation 7 with no mask of 8 x 6"):
+        as_rle(Path("a.json"), 7, segmentation, (6, 8))
 
 
 def test_runs_that_add_up_are_a_mask_in_either_form() -> None:
-    listed = as_rle(Path("a.json"), {"size": [6, 8], "counts": [3, 4, 41]}, (6, 8))
-    packed = as_rle(Path("a.json"), {"size": [6, 8], "counts": listed["counts"].decode()}, (6, 8))
+    listed = as_rle(Path("a.json"), 7, {"size": [6, 8], "counts": [3, 4, 41]}, (6, 8))
+    packed = as_rle(Path("a.json"), 7, {"size": [6, 8], "counts": listed["counts"].decode()}, (6, 8))
     assert listed == packed and rle.area(packed) == 4
 
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataset_adapters.base import SPLITS, Split
 from dataset_adapters.labels import INDOOR_CLASSES
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from dataset_adapters.scannet import ROB18_LABELS, SCANNET_LABELS, VAL_SPACES, recognise_coding
 from dataset_adapters.submission.layout import PRED_LIST
-from tests.dataset_adapters.layouts import painted, photo, scannet_frame
+from tests.dataset_adapters.layouts import painted, photo, scannet_frame, write_json
 
 OBJECTS = [(5, 1), (5, 2), (39, 7), (1, 1), (40, 1)]
 """(NYU40 id, number): two chairs, other furniture, a wall, otherprop."""
@@ -94,3 +95,55 @@ def test_test_frames_are_of_either_package(tmp_path: Path) -> None:
     photo(tmp_path / "scannet/scenes_test/scene0707_00/color/000000.jpg")
     adapter = get_adapter("scannet", tmp_path)
     assert (adapter.profile, [f.name for f in adapter.frames("test")]) == ("rob2018", ["scene0707_00_000000"])
+
+
+def test_nobody_says_how_many_frames_the_challenge_had(tmp_path: Path) -> None:
+    scannet_frame(tmp_path, coded(256, 33), folder="scenes_all")
+    adapter = get_adapter("scannet", tmp_path)
+    assert [adapter.frames_expected(split) for split in SPLITS] == [None] * 4
+    with pytest.raises(InputError, match="expected images of split 'test', scenes_test"):
+        adapter.frames("test")
+    write_json(adapter.root / "frames_expected.json", {"val": 1})
+    assert adapter.frames_expected("val") == 1
+
+
+def test_a_list_of_test_scenes_is_kept_to(tmp_path: Path) -> None:
+    for scene in ("scene0707_00", "scene0708_00"):
+        photo(tmp_path / f"scannet/scannet_frames_test/{scene}/color/000000.jpg")
+    adapter = get_adapter("scannet", tmp_path)
+    assert len(adapter.frames("test")) == 2
+    (adapter.root / "scannetv2_test.txt").write_text("scene0708_00\n")
+    assert [f.name for f in adapter.frames("test")] == ["scene0708_00_000000"]
+
+
+def test_a_test_room_among_the_annotated_ones_is_left_aside_and_told(tmp_path: Path) -> None:
+    for scene in ("0706_00", "0707_00"):
+        scannet_frame(tmp_path, coded(1000, 0), scene=scene)
+    adapter = get_adapter("scannet", tmp_path)
+    assert [f.name for f in adapter.frames("trainval")] == ["scene0706_00_000000"]
+    (told,) = adapter.remarks()
+    assert (told.code, Path(told.file).name) == ("scene-without-split", "scene0707_00")
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_list_that_is_no_text_is_named(tmp_path: Path, split: Split) -> None:
+    scannet_frame(tmp_path, coded(1000, 0))
+    path = tmp_path / f"scannet/scannetv2_{split}.txt"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=f"{path}: found no list of scenes"):
+        get_adapter("scannet", tmp_path).frames(split)
+
+
+@pytest.mark.parametrize(("forced", "told"), [("v2", ["other-coding"]), ("rob2018", [])])
+def test_a_forced_profile_that_the_pixels_contradict_is_told(tmp_path: Path, forced: str, told: list[str]) -> None:
+    scannet_frame(tmp_path, coded(256, 33), folder="scenes_all")
+    adapter = get_adapter("scannet", tmp_path, Options(profiles={"scannet": forced}))
+    assert [problem.code for problem in adapter.remarks()] == told
+
+
+def test_a_second_release_is_told(tmp_path: Path) -> None:
+    scannet_frame(tmp_path, coded(1000, 0))
+    scannet_frame(tmp_path, coded(256, 33), folder="scenes_all")
+    for forced, other in (("v2", "rob2018"), ("rob2018", "v2")):
+        (told,) = get_adapter("scannet", tmp_path, Options(profiles={"scannet": forced})).remarks()
+        assert (told.code, told.fix) == ("other-release", f"Read the other with --profile scannet={other}.")

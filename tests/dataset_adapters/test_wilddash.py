@@ -78,6 +78,14 @@ def test_v2_reads_panoptic_segments(tmp_path: Path) -> None:
     assert rle.decode(truth.segments[2].rle)[:2, :2].all()
 
 
+def test_the_other_release_is_told(tmp_path: Path) -> None:
+    v1(tmp_path)
+    assert list(get_adapter("wilddash", tmp_path).remarks()) == []
+    v2(tmp_path)
+    (told,) = get_adapter("wilddash", tmp_path).remarks()
+    assert told.fix == "Read the other with --profile wilddash=v2."
+
+
 def test_v2_names_what_each_of_its_eleven_instance_classes_becomes() -> None:
     roles = {label.name: training_role(WildDash2, label) for label in WildDash2.labels}
     official = "ego vehicle,person,rider,car,truck,bus,on rails,motorcycle,bicycle,pickup,van".split(",")
