@@ -22,6 +22,7 @@ from robsub.command_line import (
     allow_missing,
     data_options,
     dataset_option,
+    distance_option,
     json_file,
     overwrite,
     parse_part,
@@ -288,6 +289,7 @@ def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: 
 @dataset_option(tuple(ADAPTERS), help="Data set; every benchmark with predictions of the split if not given.")
 @split_option("val")
 @data_options
+@distance_option
 @path_option("--predictions", help="Store, native zip or folder, COCO results; predictions/DATASET-SPLIT if not given.")
 @path_option("--annotations", metavar="FILE", help="Annotations that the ids of COCO results refer to.")
 @click.option("--protocol", type=click.Choice(tuple(PROTOCOLS)), help="Other rules than the data set's own.")

@@ -154,7 +154,12 @@ class DatasetAdapter(ABC):
     @property
     def reader(self) -> str:
         """Name of this way to read ground truth; two adapters with the same read the same from the same files."""
-        return f"{self.name} {self.profile}"
+        return " ".join((self.name, self.profile, *self.choices.values()))
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """The options on which its ground truth depends, as a result tells them; empty where there are none."""
+        return {}
 
     def ground_truth_files(self, frame: Frame) -> list[Path]:
         """Every file that a frame's ground truth depends on, whether it is there or not."""

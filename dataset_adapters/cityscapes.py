@@ -7,7 +7,7 @@ Sources: cityscapesScripts README (layout, disparity), ``preparation/json2instan
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,8 +71,9 @@ class Cityscapes(DatasetAdapter):
         return tuple(f"leftImg8bit/{folder}/*/*_leftImg8bit.png" for folder in folders)
 
     @property
-    def reader(self) -> str:
-        return f"{super().reader} {self.options.distance}"
+    def choices(self) -> Mapping[str, str]:
+        """The formula of the distances."""
+        return {"distance": str(self.options.distance)}
 
     def ground_truth_files(self, frame: Frame) -> list[Path]:
         """Annotation and photo, and disparity and camera, which need not be there."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from dataset_adapters.annotations.coding import InstanceCoding
-from dataset_adapters.annotations.frame_sets import FRAME_SETS_FILE, HAZARDS, SEVERITIES, read_frame_sets
+from dataset_adapters.annotations.frame_sets import FRAME_SETS_FILE, HAZARDS, SEVERITIES, read_frame_sets, unmatched
 from dataset_adapters.annotations.instance_map import read_instance_map
 from dataset_adapters.annotations.panoptic import PanopticIndex, read_panoptic, read_panoptic_index
 from dataset_adapters.base import DatasetAdapter, Frame, Split, every_fifth
@@ -24,6 +24,7 @@ from dataset_adapters.cityscapes import CODING, decode_instance_id
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS, Label, LabelTable
+from dataset_adapters.problems import Problem
 from dataset_adapters.submission.layout import PRED_LIST
 from dataset_adapters.wilddash2_classes import FINER_CATEGORIES
 
@@ -87,12 +88,19 @@ class WildDash(DatasetAdapter):
         Raises:
             InputError: the table is not what docs/wilddash-frame-sets.md says, or a named one is missing.
         """
-        if self.options.frame_sets is not None:
-            return read_frame_sets(self.options.frame_sets)
-        for folder in ("", *self.known_by):
-            if (path := self.root / folder / FRAME_SETS_FILE).is_file():
-                return read_frame_sets(path)
-        return {}
+        path = self._frame_sets_file()
+        return {} if path is None else read_frame_sets(path)
+
+    def remarks(self) -> Iterator[Problem]:
+        """Another release, and a table of frame sets that does not fit the frames."""
+        yield from super().remarks()
+        if (path := self._frame_sets_file()) is not None:
+            annotated, test = ([frame.name for frame in self.list_frames(split)] for split in ("trainval", "test"))
+            yield from unmatched(path, read_frame_sets(path), annotated, test)
+
+    def _frame_sets_file(self) -> Path | None:
+        beside = (self.root / folder / FRAME_SETS_FILE for folder in ("", *self.known_by))
+        return self.options.frame_sets or next((path for path in beside if path.is_file()), None)
 
     def _test_folder(self) -> str:
         return "wd_both_01" if (self.root / "wd_both_01").is_dir() else "wd_bench_01"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
 from dataset_adapters.annotations.cache import default_cache_folder
+from dataset_adapters.annotations.distances import DistanceFormula
 from dataset_adapters.base import SPLITS, DatasetAdapter
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
@@ -96,7 +97,10 @@ def data_options(command: F) -> F:
 
     for option in (
         click.option("--no-cache", is_flag=True, help="Read every annotation anew."),
-        path_option("--frame-sets", metavar="CSV", help="WildDash's table of negatives and hazards."),
+        click.option(
+            "--frame-sets", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CSV",
+            help="WildDash's table of negatives and hazards.",
+        ),
         click.option(
             "--profile", multiple=True, metavar="DATASET=PROFILE", callback=check_profiles,
             help="Take a data set for that edition, e.g. scannet=rob2018, instead of recognising it.",
@@ -107,6 +111,29 @@ def data_options(command: F) -> F:
     ):  # fmt: skip
         with_data = option(with_data)
     return with_data  # type: ignore[return-value]
+
+
+def distance_option(command: F) -> F:
+    """``--distance``, which goes into the command's ``data``."""
+
+    @functools.wraps(command)
+    def with_distance(*args: Any, data: Data, distance: DistanceFormula, **kwargs: Any) -> Any:
+        return command(*args, data=Data(data.root, replace(data.options, distance=distance)), **kwargs)
+
+    add = click.option(
+        "--distance", multiple=True, metavar="NAME=VALUE", callback=parse_distance,
+        help="Another reading of Cityscapes' distances, e.g. measure=ray; docs/evaluation.md has all.",
+    )  # fmt: skip
+    return add(with_distance)  # type: ignore[return-value]
+
+
+def parse_distance(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> DistanceFormula:
+    """NAME=VALUE choices as a formula."""
+    known = [f"{name}={choice}" for name, hint in get_type_hints(DistanceFormula).items() for choice in get_args(hint)]
+    for choice in value:
+        if choice not in known:
+            raise click.BadParameter(f"{choice!r} is none of {', '.join(known)}")
+    return DistanceFormula(**dict(choice.split("=") for choice in value))  # type: ignore[arg-type]
 
 
 def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:

@@ -120,10 +120,12 @@ def look(adapter: DatasetAdapter, pool: Executor | None = None) -> Inventory:
         _note(inventory, _name_problems(adapter, split, frames, names))
         annotated |= {str(frame.ground_truth) for frame in frames if frame.ground_truth is not None}
         _read_frames(adapter, split, frames, inventory, pool)
-    _note(inventory, _set_problems(adapter, annotated))
+    _note(inventory, adapter.remarks())
+    _note(inventory, _stray_annotations(adapter, annotated))
     if not any(inventory.found.values()):
         rest = (problem for problem in inventory.problems if problem.code != "frame-count")
         inventory.problems = [adapter.absent("train").problem, *rest]
+    inventory.problems = list(dict.fromkeys(inventory.problems))  # several splits may come upon the same
     return inventory
 
 
@@ -207,19 +209,13 @@ def _name_problems(
         )  # fmt: skip
 
 
-def _set_problems(adapter: DatasetAdapter, annotated: set[str]) -> Iterator[Problem]:
-    """What is wrong with the data set as a whole."""
-    yield from adapter.remarks()
+def _stray_annotations(adapter: DatasetAdapter, annotated: set[str]) -> Iterator[Problem]:
     for path in adapter.annotations():
         if str(path) not in annotated:
             yield remark(
                 "no-photo", path, found="an annotation without its photo", expected="both",
                 fix="Extract the photos again, or delete the annotation.",
             )  # fmt: skip
-    try:
-        adapter.frame_sets()
-    except InputError as error:
-        yield error.problem
 
 
 def _read_frames(

@@ -147,7 +147,12 @@ def evaluate(
         path = choices.get("matches")
         writer = stack.enter_context(MatchesWriter(path, head)) if path else None
         images = list(match_all(job, frames, choices.get("workers"), writer))
-    notes = [*_unknown_frames(everything, source), *_frame_notes(len(frames), head.images_expected)]
+    notes = [
+        *_unknown_frames(everything, source),
+        *_frame_notes(len(frames), head.images_expected),
+        *_choice_notes(adapter),
+        *_frame_set_notes(frames, head),
+    ]
     return _summarise(head, job.names.labels, protocol, images, notes, choices)
 
 
@@ -268,10 +273,14 @@ def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
         rules=job.protocol.digest(),
         classes=tuple(label.name for label in job.names.labels.evaluated),
         images_expected=job.adapter.frames_expected(split) or len(frames),
-        ground_truth=truth,
+        ground_truth=" ".join((truth, *job.adapter.choices.values())),
         predictions=predictions,
         frame_sets={name: tuple(sorted(sets)) for name, sets in sorted(job.adapter.frame_sets().items())},
-        provenance={**versions(), **{name: digest for name, digest in digests.items() if digest}},
+        provenance={
+            **versions(),
+            **job.adapter.choices,
+            **{name: digest for name, digest in digests.items() if digest},
+        },
     )
 
 
@@ -305,3 +314,14 @@ def _frame_notes(found: int, expected: int) -> list[str]:
 def _unknown_frames(frames: Sequence[Frame], source: PredictionSource) -> list[str]:
     others = sorted(set(source.frames()) - {frame.name for frame in frames})
     return [f"{len(others)} images with predictions are not of this split, first {others[0]}."] if others else []
+
+
+def _choice_notes(adapter: DatasetAdapter) -> list[str]:
+    defaults = type(adapter)(adapter.root).choices
+    others = ((name, choice) for name, choice in adapter.choices.items() if choice != defaults[name])
+    return [f"The {name} is not the default: {choice}." for name, choice in others]
+
+
+def _frame_set_notes(frames: Sequence[Frame], head: MatchesHead) -> list[str]:
+    outside = [frame.name for frame in frames if frame.name not in head.frame_sets] if head.frame_sets else []
+    return [f"{len(outside)} of {len(frames)} images are in no frame set, first {outside[0]}."] if outside else []

@@ -46,7 +46,7 @@ class MatchesHead:
         rules: digest of the protocol's rules.
         classes: the evaluated classes, in the order of the class indices.
         images_expected: images that the split should have.
-        ground_truth: digest of the split's list of frames and annotations.
+        ground_truth: digest of the split's list of frames and annotations, and the choices by which they are read.
         predictions: digest of the predictions.
         frame_sets: frame -> the named sets it belongs to.
         provenance: versions and digests, for the result.

@@ -92,6 +92,36 @@ def test_ground_truth_as_prediction_scores_1_through_store_and_archive(name: str
         assert {v["AP"] for v in result["classes"].values()} <= {1.0, None}
 
 
+def test_another_reading_of_distances_is_told_and_not_mixed_with_the_default(world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, "cityscapes", "val", tmp_path / "store")
+    command = ("evaluate", "--dataset", "cityscapes", "--data-root", world, "--predictions", store, "--workers", "1")
+    command += ("--json", tmp_path / "r.json", "--matches", tmp_path / "m")
+    ray = ("--distance", "measure=ray", "--distance", "zero_disparity=invalid")
+    run(*command)
+    default = json.loads((tmp_path / "r.json").read_text())
+    assert default["provenance"]["distance"] == "median_of=depth measure=depth zero_disparity=infinite"
+    assert not any("distance is" in note for note in default.get("notes", ()))
+    assert "matches of ground_truth" in refusal(*command, *ray)
+    (tmp_path / "m").unlink()
+    run(*command, *ray)
+    other = json.loads((tmp_path / "r.json").read_text())
+    assert other["provenance"]["distance"] == "median_of=depth measure=ray zero_disparity=invalid"
+    assert f"The distance is not the default: {other['provenance']['distance']}." in other["notes"]
+    assert "'measure=far' is none of median_of=depth" in refusal(*command, "--distance", "measure=far")
+
+
+@pytest.mark.parametrize(("choice", "told"), [
+    ("kitti=v2", "kitti has only one edition"), ("scannet=v3", "scannet has the profiles v2, rob2018"),
+    ("kitti", "'kitti' is not like scannet=rob2018"),
+])  # fmt: skip
+def test_a_profile_that_does_not_exist_is_refused_by_every_command(here: Path, choice: str, told: str) -> None:
+    assert told in refusal("datasets", "--profile", choice)
+
+
+def test_a_missing_table_of_frame_sets_is_refused_even_where_nothing_needs_it(tmp_path: Path) -> None:
+    assert "none.csv" in refusal("datasets", "--data-root", tmp_path, "--frame-sets", tmp_path / "none.csv")
+
+
 def test_an_archive_that_was_damaged_since_is_written_again(world: Path, tmp_path: Path) -> None:
     store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
     archive = tmp_path / "a.zip"

@@ -30,10 +30,13 @@ SETTLED_NS = 2_000_000_000
 coarsest clock of a file system in use (FAT)."""
 
 
-def default_cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/robsub``, else ``~/.cache/robsub``."""
+def default_cache_folder() -> Path | None:
+    """``$XDG_CACHE_HOME/robsub``, else ``~/.cache/robsub``; None for a user who has no home."""
     home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "robsub"
+    try:
+        return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "robsub"
+    except RuntimeError:
+        return None
 
 
 def sources_stamp(reader: str, files: Iterable[Path]) -> tuple[str, int]:

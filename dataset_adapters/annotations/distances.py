@@ -8,7 +8,7 @@ the plainest reading as default (docs/adding-a-benchmark.md, "Distances").
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +32,10 @@ class DistanceFormula:
     median_of: Literal["depth", "disparity"] = "depth"
     measure: Literal["depth", "ray"] = "depth"
     zero_disparity: Literal["infinite", "invalid"] = "infinite"
+
+    def __str__(self) -> str:
+        """As the command line takes it."""
+        return " ".join(f"{name}={choice}" for name, choice in asdict(self).items())
 
 
 @dataclass(frozen=True, slots=True)

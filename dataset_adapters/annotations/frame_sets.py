@@ -6,10 +6,11 @@ No public file tells it, so robsub defines a table: columns ``frame``, ``negativ
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from dataset_adapters.problems import InputError
+from dataset_adapters.base import remark
+from dataset_adapters.problems import InputError, Problem
 
 HAZARDS = (
     "blur", "coverage", "distortion", "hood", "occlusion", "overexposure", "particles", "screen", "underexposure",
@@ -69,3 +70,26 @@ def _row_sets(path: Path, line: int, row: Mapping[str, str]) -> frozenset[str]:
             expected="0 or 1" if wrong[0] == "negative" else "none, low or high", fix="Mend that cell.",
         )  # fmt: skip
     return frozenset(sets)
+
+
+def unmatched(
+    path: Path, listed: Collection[str], annotated: Collection[str], others: Collection[str]
+) -> Iterator[Problem]:
+    """Warnings of a table that does not fit the frames on disk.
+
+    Args:
+        path: the table.
+        listed: names of its frames.
+        annotated: frames with ground truth, each of which should be listed.
+        others: further frames that may be.
+    """
+    if strangers := sorted(set(listed) - set(annotated) - set(others)):
+        yield remark(
+            "frame-set-without-frame", path, found=f"{len(strangers)} names without a frame, first {strangers[0]!r}",
+            expected="names of photos without .png or .jpg", fix="Mend the names, or extract the missing photos.",
+        )  # fmt: skip
+    if missing := sorted(set(annotated) - set(listed)):
+        yield remark(
+            "frame-without-set", path, found=f"{len(missing)} annotated frames that are not listed, first {missing[0]}",
+            expected="a line for every frame", fix="Add them; until then they count for no frame set.",
+        )  # fmt: skip

@@ -165,3 +165,14 @@ def test_the_folder_is_the_platforms_cache(monkeypatch: pytest.MonkeyPatch, tmp_
     assert default_cache_folder() == tmp_path / "robsub"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert default_cache_folder() == Path.home() / ".cache" / "robsub"
+
+
+def test_who_has_no_home_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert default_cache_folder() is None

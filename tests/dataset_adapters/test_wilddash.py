@@ -159,6 +159,18 @@ def test_frame_sets_are_found_beside_the_photos_or_named(tmp_path: Path) -> None
     assert set(get_adapter("wilddash", tmp_path, Options(frame_sets=other)).frame_sets()) == {"au0001_100000"}
 
 
+def test_a_table_that_does_not_fit_the_frames_is_told(tmp_path: Path) -> None:
+    root = v1(tmp_path)
+    photo(root / "wd_both_01/zm0003_100000.png")
+    rows = [f"{name},0" + ",none" * 10 for name in ("au0000_100000", "au0001_100000.png", "zm0003_100000")]
+    (root / "frame_sets.csv").write_text(HEADER + "\n".join(rows))
+    found = {problem.code: problem.found for problem in get_adapter("wilddash", tmp_path).remarks()}
+    assert found == {
+        "frame-set-without-frame": "1 names without a frame, first 'au0001_100000.png'",
+        "frame-without-set": "4 annotated frames that are not listed, first au0001_100000",
+    }
+
+
 @pytest.mark.parametrize(("text", "told"), [
     ("frame,negative\n", "no column blur"),
     (HEADER + "a,2" + ",none" * 10 + "\n", "negative = '2'"),

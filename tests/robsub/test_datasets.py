@@ -54,7 +54,7 @@ def test_every_problem_is_told_in_one_pass(broken: Path, workers: int) -> None:
         "ground-truth": ["000001_10.png", "000002_10.png", "000003_10.png"],
         "no-ground-truth": ["000004_10.png"],
         "no-photo": ["000005_10.png", "000006_10.png"],
-        "file-case": ["000006_10.PNG"] * 2,
+        "file-case": ["000006_10.PNG"],
         "photo": ["000007_10.png"],
         "instance-overflow": ["000008_10.png"],
     }

@@ -13,6 +13,7 @@ import pytest
 
 from dataset_adapters.base import DatasetAdapter, Split
 from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from dataset_adapters.rle import box, decode, encode
@@ -311,3 +312,17 @@ def test_provenance_names_versions_and_digests(shared: Path, tmp_path: Path) -> 
     second = evaluate(adapter, "trainval", open_predictions(copy, adapter)).provenance
     assert first["predictions_sha256"] != second["predictions_sha256"]
     assert first["ground_truth_list_sha256"] == second["ground_truth_list_sha256"]
+
+
+def test_images_in_no_frame_set_are_noted(world: Path, tmp_path: Path) -> None:
+    table = (world / "wilddash/frame_sets.csv").read_text().splitlines()
+    adapter = get_adapter("wilddash", world)
+    first = adapter.frames("val")[0].name
+    shorter = tmp_path / "frame_sets.csv"
+    shorter.write_text("\n".join(line for line in table if not line.startswith(first)))
+    note = f"1 of 2 images are in no frame set, first {first}."
+    for options, told in ((Options(), []), (Options(frame_sets=shorter), [note])):
+        adapter = get_adapter("wilddash", world, options)
+        perfect = PerfectPredictions(adapter, adapter.frames("val"), PROTOCOLS["wilddash"])
+        result = evaluate(adapter, "val", perfect, workers=1)
+        assert [note for note in result.notes if "in no frame set" in note] == told
