@@ -63,20 +63,22 @@ def demo(out: Path, overwrite: bool) -> None:
 @data_options
 @json_file
 @click.option("--workers", type=click.IntRange(1), help="Processes that read; all cores if not given.")
-@click.option("--labels", is_flag=True, help="Also print each joint class's native ids and training instances.")
+@click.option("--labels", is_flag=True, help="Also show what training makes of every native label.")
 def datasets(data: Data, json_path: Path | None, workers: int | None, labels: bool) -> None:
     """List what is on disk: images found and expected, instances, and every problem with its file.
 
     Exit status 1 if a file is wrong.
     """
-    from robsub.datasets import labels_table, next_step, take_inventory
+    from robsub.datasets import next_step, take_inventory
+    from robsub.label_coverage import labels_json, labels_text
 
     inventories = take_inventory(data.root, workers, data.options)
     click.echo("\n".join(inventory.text() for inventory in inventories))
     if labels:
-        click.echo(f"\n{labels_table(inventories)}")
+        click.echo(f"\n{labels_text(inventories)}")
     if json_path:
-        write_json(json_path, {"datasets": [inventory.to_json() for inventory in inventories]})
+        found = {"datasets": [inventory.to_json() for inventory in inventories]}
+        write_json(json_path, {**found, "labels": labels_json(inventories)} if labels else found)
     click.echo(f"\nNext: {next_step(inventories, data.root)}")
     sys.exit(0 if all(inventory.ok for inventory in inventories) else 1)
 

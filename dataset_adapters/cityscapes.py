@@ -18,7 +18,7 @@ from dataset_adapters.annotations.polygons import draw_instance_ids, read_outlin
 from dataset_adapters.base import DatasetAdapter, Frame, Split, remark
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
-from dataset_adapters.images import read_id_map
+from dataset_adapters.images import read_disparity
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
 from dataset_adapters.problems import InputError, Problem
 from dataset_adapters.rle import box, decode
@@ -97,13 +97,16 @@ class Cityscapes(DatasetAdapter):
         disparity, camera = self._stereo(frame)
         if not disparity.is_file():
             return truth
-        depth = DepthMap(read_id_map(disparity), read_camera(camera), self.options.distance)
+        depth = DepthMap(read_disparity(disparity), read_camera(camera), self.options.distance)
         check_size(disparity, (depth.pixels.shape[0], depth.pixels.shape[1]), frame.image)
         return replace(truth, segments=tuple(with_distance(s, depth) for s in truth.segments))
 
     def annotations(self) -> Iterator[Path]:
         for split in ("train", "val"):
             yield from existing(self.root, f"gtFine/{split}/*/*_{INSTANCE_IDS}")
+            for path in existing(self.root, f"gtFine/{split}/*/*_{POLYGONS}"):
+                if not path.with_name(f"{path.name.removesuffix(POLYGONS)}{INSTANCE_IDS}").exists():
+                    yield path
 
     def remarks(self) -> Iterator[Problem]:
         """The coarse annotations are recognised and left aside."""

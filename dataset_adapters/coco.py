@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,11 +17,12 @@ from pycocotools import mask as coco_masks
 from dataset_adapters import rle
 from dataset_adapters.annotations.instance_map import annotation_of, check_size, known_label
 from dataset_adapters.annotations.polygons import are_near
-from dataset_adapters.base import DatasetAdapter, Frame, Split
+from dataset_adapters.base import SPLITS, DatasetAdapter, Frame, Split, remark
+from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.json_files import UNFIT, open_json, read_once
 from dataset_adapters.labels import Label, LabelTable
-from dataset_adapters.problems import InputError
+from dataset_adapters.problems import InputError, Problem
 from dataset_adapters.run_lengths import broken_masks
 
 COCO_NAMES = (
@@ -34,7 +35,11 @@ COCO_NAMES = (
 ).split()
 """Category 1 to 90; a dash is a number that COCO never used."""
 
-YEARS = ("2017", "2014")
+COUNTS: dict[str, dict[Split, int]] = {
+    "2017": {"train": 118287, "val": 5000, "trainval": 123287, "test": 40670},
+    "2014": {"train": 82783, "val": 40504, "trainval": 123287, "test": 40775},
+}
+"""Year of a release -> its images; where both are there, the first is read."""
 
 
 class Coco(DatasetAdapter):
@@ -48,7 +53,7 @@ class Coco(DatasetAdapter):
             for number, name in enumerate(COCO_NAMES, start=1) if name != "-"
         )
     )  # fmt: skip
-    splits = {"train": 118287, "val": 5000, "trainval": 123287, "test": 40670}
+    splits = COUNTS["2017"]
     class_map = {
         **{name: name for name in ("person", "car", "truck", "bus", "train", "motorcycle", "bicycle")},
         **{name: name for name in ("bed", "chair", "refrigerator", "toilet", "sink")},
@@ -66,6 +71,34 @@ class Coco(DatasetAdapter):
         index, folder = read_coco_index(path), self._photos(path)
         annotation = None if split == "test" else path
         return [Frame(Path(name).stem, folder / name, annotation) for name in index.file_names.values()]
+
+    def frames_expected(self, split: Split) -> int | None:
+        """The count of the year that is there."""
+        own, year = super().frames_expected(split), self._json("train" if split == "trainval" else split).stem[-4:]
+        return COUNTS[year][split] if own == self.splits[split] else own
+
+    def remarks(self) -> Iterator[Problem]:
+        """Photos that no JSON lists, and the other year's JSON."""
+        for split in SPLITS[:2]:
+            path = self._json(split)
+            if path.is_file():
+                yield from self._unlisted(path)
+            for other in self._jsons(split)[1:]:
+                if other != path and other.is_file():
+                    yield remark(
+                        "other-release", other, found=f"a second release beside {path.name}", expected="one of the two",
+                        fix="It is left aside; move the other away to read it.",
+                    )  # fmt: skip
+
+    def _unlisted(self, path: Path) -> Iterator[Problem]:
+        folder = self._photos(path)
+        listed = {Path(name).name for name in read_coco_index(path).file_names.values()}
+        strangers = [photo for photo in existing(folder, "*.jpg") if photo.name not in listed]
+        if strangers:
+            yield remark(
+                "photo-unlisted", strangers[0], found=f"{len(strangers)} photos that {path.name} does not list",
+                expected="the photos of its images", fix="They are left aside; get the JSON that lists them.",
+            )  # fmt: skip
 
     def layout_hint(self, split: Split) -> str:
         return "annotations/instances_{train,val}2017.json and images/{train,val}2017/*.jpg"
@@ -102,9 +135,13 @@ class Coco(DatasetAdapter):
         return Segment(number, label, rle.area(mask), mask, crowd)
 
     def _json(self, split: Split) -> Path:
-        stem = "image_info_test" if split == "test" else f"instances_{split}"
-        paths = [self.root / "annotations" / f"{stem}{year}.json" for year in YEARS]
+        paths = self._jsons(split)
         return next((path for path in paths if path.is_file()), paths[0])
+
+    def _jsons(self, split: Split) -> list[Path]:
+        """The split's JSON of every year, there or not."""
+        stem = "image_info_test" if split == "test" else f"instances_{split}"
+        return [self.root / "annotations" / f"{stem}{year}.json" for year in COUNTS]
 
     def _photos(self, path: Path) -> Path:
         """``train2017`` for ``instances_train2017.json``, under ``images`` or not."""

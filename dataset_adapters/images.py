@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,16 +14,20 @@ from PIL import Image, UnidentifiedImageError
 from dataset_adapters.folders import CIRCLE, DANGLING, in_other_case
 from dataset_adapters.problems import InputError
 
-LAST_BYTES = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
-"""What stands at the end of a whole file of the format, before what some cameras pad it with."""
+SCAN = {"PNG": (b"IDAT", b"IEND\xaeB`\x82"), "JPEG": (b"\xff\xda", b"\xff\xd9")}
+"""Where the pixels of a format begin, and what stands behind them in a whole file, before what some cameras pad it
+with. A JPEG's thumbnail has both marks too, so the last end must come after the last beginning."""
 TAIL = 65536
 
 MODE_HINTS = {
     "L": "8 bits hold labels without instances: take the file with instance ids, not the one with label ids.",
     "P": "This is a picture of the labels: take the file with instance ids.",
-    "RGB": "This is a coloured picture of the labels, or another benchmark's file: take the file with instance ids.",
+    **dict.fromkeys(
+        ("RGB", "RGBA"),
+        "This is a coloured picture of the labels, or another benchmark's file: take the file with instance ids.",
+    ),
 }
-"""Fix for a map of the wrong mode; RGBA is as RGB."""
+"""Fix for a map of ids of the wrong mode."""
 
 FILE_HINTS: dict[int | None, tuple[str, str]] = {
     errno.ENOENT: ("no such file", "Download or extract the data set again."),
@@ -51,11 +55,12 @@ def check_whole(path: Path) -> None:
         InputError: the file is missing, truncated or not an image.
     """
     with open_image(path) as image:
-        ending = LAST_BYTES.get(image.format or "")
+        begin, end = SCAN.get(image.format or "", (b"", b""))
         with path.open("rb") as file:
             file.seek(-min(TAIL, path.stat().st_size), 2)
-            if ending is not None and ending in file.read():
-                return
+            tail = file.read()
+        if end and tail.rfind(end) > tail.rfind(begin):
+            return
         if image.format == "PNG":  # decodes without its end, if all rows are there
             raise OSError("the end is missing")
         image.load()
@@ -67,13 +72,16 @@ def read_id_map(path: Path) -> NDArray[np.uint16]:
     Raises:
         InputError: the file is missing, broken, or has another mode (8 bit, RGB, palette).
     """
-    with open_image(path) as image:
-        if not image.mode.startswith("I"):
-            raise InputError(
-                path, found=f"an image of mode {image.mode}", expected="a 16-bit gray PNG (mode I;16)",
-                fix=MODE_HINTS.get(image.mode, MODE_HINTS["RGB"]),
-            )  # fmt: skip
-        return np.asarray(image).astype(np.uint16, copy=False)
+    return _read_16_bits(path, MODE_HINTS)
+
+
+def read_disparity(path: Path) -> NDArray[np.uint16]:
+    """Read a 16-bit, one-channel PNG as (H, W) coded disparities.
+
+    Raises:
+        InputError: the file is missing, broken, or has another mode.
+    """
+    return _read_16_bits(path)
 
 
 def read_gray(path: Path) -> NDArray[np.uint8]:
@@ -83,11 +91,7 @@ def read_gray(path: Path) -> NDArray[np.uint8]:
         InputError: the file is missing, broken, or has another mode.
     """
     with open_image(path) as image:
-        if image.mode != "L":
-            raise InputError(
-                path, found=f"an image of mode {image.mode}", expected="an 8-bit gray PNG",
-                fix="The file was converted; get the original again.",
-            )  # fmt: skip
+        _require_mode(path, image, ("L",), "an 8-bit gray PNG")
         return np.asarray(image)
 
 
@@ -98,12 +102,26 @@ def read_channels(path: Path) -> NDArray[np.uint8]:
         InputError: the file is missing, broken, or has another mode: a palette or gray image lost the numbers.
     """
     with open_image(path) as image:
-        if image.mode not in ("RGB", "RGBA"):
-            raise InputError(
-                path, found=f"an image of mode {image.mode}", expected="an RGB PNG whose channels hold ids",
-                fix="The file was converted; get the original again.",
-            )  # fmt: skip
+        _require_mode(path, image, ("RGB", "RGBA"), "an RGB PNG whose channels hold ids")
         return np.asarray(image)[..., :3]
+
+
+def _read_16_bits(path: Path, hints: Mapping[str, str] | None = None) -> NDArray[np.uint16]:
+    with open_image(path) as image:
+        _require_mode(path, image, ("I;16", "I;16B", "I"), "a 16-bit gray PNG (mode I;16)", hints)
+        return np.asarray(image).astype(np.uint16, copy=False)
+
+
+def _require_mode(
+    path: Path,
+    image: Image.Image,
+    modes: tuple[str, ...],
+    expected: str,
+    hints: Mapping[str, str] | None = None,
+) -> None:
+    if image.mode not in modes:
+        fix = (hints or {}).get(image.mode, "The file was converted; get the original again.")
+        raise InputError(path, found=f"an image of mode {image.mode}", expected=expected, fix=fix)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from dataset_adapters.base import DatasetAdapter, Frame, Split, remark
 from dataset_adapters.folders import misplaced
 from dataset_adapters.images import check_whole
-from dataset_adapters.joint_space import Labelled, coverage
+from dataset_adapters.joint_space import Labelled
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError, Problem, Severity
 from dataset_adapters.registry import ADAPTERS, get_adapter
@@ -117,7 +117,9 @@ def look(adapter: DatasetAdapter, pool: Executor | None = None) -> Inventory:
     annotated: set[str] = set()
     for split in (split for split in INVENTORY_SPLITS if split in adapter.splits):
         frames = _list(adapter, split, inventory)
-        _note(inventory, _name_problems(adapter, split, frames, names))
+        _note(inventory, _count_problem(adapter, split, len(frames), inventory.expected[split]))
+        _note(inventory, _duplicates(split, frames, names))
+        _note(inventory, _wrong_cases(adapter, split))
         annotated |= {str(frame.ground_truth) for frame in frames if frame.ground_truth is not None}
         _read_frames(adapter, split, frames, inventory, pool)
     _note(inventory, adapter.remarks())
@@ -134,25 +136,6 @@ def next_step(inventories: list[Inventory], data_root: Path) -> str:
     if any(sum(inventory.found.values()) for inventory in inventories):
         return f"robsub train --data-root {data_root}"
     return f"extract the downloads below {data_root} as docs/data.md says, or name another folder with --data-root"
-
-
-def labels_table(inventories: list[Inventory]) -> str:
-    """The joint space against the data sets: each class's native ids and, where the data is here, its training
-    instances; a dash where the data set does not have the class."""
-    native = coverage({i.name: i.labels or ADAPTERS[i.name] for i in inventories})
-    rows = [["class", *(inventory.name for inventory in inventories)]]
-    for name, labels in native.items():
-        rows.append([name, *(_cell(inventory, name, labels[inventory.name]) for inventory in inventories)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(r, widths, strict=True)).rstrip() for r in rows)
-
-
-def _cell(inventory: Inventory, joint_class: str, labels: tuple[Any, ...]) -> str:
-    if not labels:
-        return "-"
-    ids = "+".join(str(label.id) for label in labels)
-    count = inventory.instances.get(joint_class, Counter())["train"]
-    return f"{ids}: {count}" if inventory.here else ids
 
 
 def _look(name: str, data_root: Path, options: Options | None, pool: Executor | None) -> Inventory:
@@ -182,16 +165,16 @@ def _list(adapter: DatasetAdapter, split: Split, inventory: Inventory) -> list[F
     return frames
 
 
-def _name_problems(
-    adapter: DatasetAdapter, split: Split, frames: list[Frame], annotated: Counter[str]
-) -> Iterator[Problem]:
-    """What is wrong with a split's list of frames; ``annotated`` counts names over the annotated splits."""
-    expected = adapter.frames_expected(split)
-    if expected is not None and len(frames) != expected:
+def _count_problem(adapter: DatasetAdapter, split: Split, found: int, expected: int | None) -> Iterator[Problem]:
+    if expected not in (None, found):
         yield remark(
-            "frame-count", adapter.root, found=f"{len(frames)} images of split {split!r}", expected=f"{expected}",
+            "frame-count", adapter.root, found=f"{found} images of split {split!r}", expected=f"{expected}",
             fix=f"They belong in {adapter.layout_hint(split)}; numbers over fewer images do not compare.",
         )  # fmt: skip
+
+
+def _duplicates(split: Split, frames: list[Frame], annotated: Counter[str]) -> Iterator[Problem]:
+    """Frames of one name; ``annotated`` counts names over the annotated splits."""
     names = Counter(frame.name for frame in frames)
     if split != "test":  # WildDash's test photos hold its annotated ones
         annotated.update(names)
@@ -202,6 +185,9 @@ def _name_problems(
                 Severity.ERROR, "duplicate-name", str(frame.image), f"frame {frame.name} {names[frame.name]} times",
                 "every frame once", "Delete the copies, or mend the lists of the splits.",
             )  # fmt: skip
+
+
+def _wrong_cases(adapter: DatasetAdapter, split: Split) -> Iterator[Problem]:
     for photo in adapter.stray_photos(split):
         yield Problem(
             Severity.ERROR, "file-case", str(photo), "a name in another case", adapter.layout_hint(split),

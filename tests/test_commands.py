@@ -118,6 +118,15 @@ def test_a_profile_that_does_not_exist_is_refused_by_every_command(here: Path, c
     assert told in refusal("datasets", "--profile", choice)
 
 
+def test_labels_are_written_where_they_are_asked_for(here: Path, tmp_path: Path) -> None:
+    command = ("datasets", "--workers", "1", "--json", tmp_path / "d.json")
+    run(*command)
+    assert json.loads((tmp_path / "d.json").read_text()).keys() == {"datasets"}
+    run(*command, "--labels")
+    labels = json.loads((tmp_path / "d.json").read_text())["labels"]
+    assert {"id": 26, "name": "car", "training": "car"} in labels["kitti"]
+
+
 def test_a_missing_table_of_frame_sets_is_refused_even_where_nothing_needs_it(tmp_path: Path) -> None:
     assert "none.csv" in refusal("datasets", "--data-root", tmp_path, "--frame-sets", tmp_path / "none.csv")
 

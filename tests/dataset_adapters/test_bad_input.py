@@ -65,6 +65,20 @@ def test_a_truncated_photo_is_known_by_its_end(tmp_path: Path, name: str) -> Non
         check_whole(path)
 
 
+def test_a_thumbnails_end_is_not_the_photos(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
+    thumbnail = save(tmp_path / "t.jpg", pixels[:12, :16]).read_bytes()
+    path = save(tmp_path / "a.jpg", pixels)
+    whole, inner = path.read_bytes(), b"Exif\0\0" + thumbnail
+    whole = whole[:2] + b"\xff\xe1" + (len(inner) + 2).to_bytes(2, "big") + inner + whole[2:]
+    path.write_bytes(whole)
+    check_whole(path)
+    for length in (len(whole) // 2, len(inner) + 10):  # within the pixels, and before they begin
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match="does not open as an image"):
+            check_whole(path)
+
+
 def test_a_missing_map(tmp_path: Path) -> None:
     kitti_frame(tmp_path, PLAIN).unlink()
     assert "no such file" in refusal(get_adapter("kitti", tmp_path))

@@ -75,6 +75,16 @@ def test_polygons_stand_in_for_an_instance_map_that_was_never_made(tmp_path: Pat
     assert [s.native_id for s in adapter.ground_truth(frame).instances] == [26001]
 
 
+def test_polygons_without_an_instance_map_are_annotations_too(tmp_path: Path) -> None:
+    path = cityscapes_frame(tmp_path, painted({}))
+    polygons = path.with_name(path.name.replace("instanceIds.png", "polygons.json"))
+    polygons.write_text("{}")
+    adapter = get_adapter("cityscapes", tmp_path)
+    assert list(adapter.annotations()) == [path]
+    path.unlink()
+    assert list(adapter.annotations()) == [polygons]
+
+
 def test_unknown_polygon_label_is_named(tmp_path: Path) -> None:
     data = {"imgWidth": 8, "imgHeight": 6, "objects": [{"label": "spaceship", "polygon": [[0, 0], [1, 1], [2, 0]]}]}
     with pytest.raises(InputError, match="spaceship"):
@@ -178,6 +188,9 @@ def test_distances_need_the_frames_own_camera(tmp_path: Path) -> None:
     found = {s.native_id: (s.distance_m, s.stereo_density) for s in adapter.ground_truth(frame).segments}
     assert found == {0: (None, None), 4: (None, None), 26: (40.0, 1.0), 26000: (40.0, 1.0)}
     assert read_camera(camera).fy == 2000
+    save(disparity, np.zeros((6, 8), dtype=np.uint8))
+    with pytest.raises(InputError, match=r"a 16-bit gray PNG \(mode I;16\)\. The file was converted"):
+        adapter.ground_truth(frame)
 
 
 def test_every_choice_of_formula_reaches_the_reader(tmp_path: Path) -> None:

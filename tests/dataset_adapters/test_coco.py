@@ -97,3 +97,23 @@ def test_a_broken_annotation_is_told_and_costs_one_frame(tmp_path: Path, changes
 def test_an_annotation_of_no_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no COCO annotations \(KeyError: 77\)"):
         made(tmp_path, image_id=77).frames("val")
+
+
+def test_photos_that_the_json_does_not_list_are_told(tmp_path: Path) -> None:
+    adapter = made(tmp_path)
+    assert list(adapter.remarks()) == []
+    stranger = photo(tmp_path / "coco/val2017/000000000099.jpg")
+    (told,) = adapter.remarks()
+    assert (told.code, told.file) == ("photo-unlisted", str(stranger))
+    assert "1 photos that instances_val2017.json does not list" in told.found
+
+
+def test_the_release_of_2014_has_its_own_counts(tmp_path: Path) -> None:
+    adapter = made(tmp_path)
+    file = tmp_path / "coco/annotations/instances_val2017.json"
+    other = file.with_name("instances_val2014.json")
+    other.write_text(file.read_text())
+    assert [(p.code, p.file) for p in adapter.remarks()] == [("other-release", str(other))]
+    assert adapter.frames_expected("val") == 5000
+    file.unlink()
+    assert (adapter.frames_expected("val"), len(adapter.frames("val"))) == (40504, 2)

@@ -10,9 +10,8 @@ import pytest
 from dataset_adapters.base import Frame
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.kitti import Kitti
-from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
-from robsub.datasets import Inventory, labels_table, next_step, take_inventory
+from robsub.datasets import Inventory, next_step, take_inventory
 from tests.dataset_adapters.layouts import PLAIN, cityscapes_frame, kitti_frame, painted, photo, scannet_frame
 
 
@@ -136,14 +135,6 @@ def test_what_comes_next_depends_on_what_is_here(tmp_path: Path) -> None:
     assert next_step(inventories, tmp_path).startswith("extract the downloads")
     kitti_frame(tmp_path, PLAIN)
     assert next_step(take_inventory(tmp_path, 1), tmp_path) == f"robsub train --data-root {tmp_path}"
-
-
-def test_the_labels_table_names_every_class_and_counts_training_objects(shared: Path) -> None:
-    lines = labels_table(take_inventory(shared / "realdata", 1)).splitlines()
-    assert [line.split("  ")[0] for line in lines[1:]] == list(JOINT_CLASSES)
-    assert lines[0].split() == ["class", "cityscapes", "kitti", "wilddash", "scannet", "ade20k", "coco"]
-    car = next(line for line in lines if line.startswith("car"))
-    assert car.split("  ", 1)[1].split() == ["26", "26:", "33", "26", "-", "401+2928:", "23", "3"]
 
 
 def test_a_missing_root_is_refused(tmp_path: Path) -> None:
