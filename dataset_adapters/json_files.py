@@ -34,9 +34,8 @@ def open_json(path: Path, *, what: str, expected: str, fix: str, encoding: str =
     try:
         yield json.loads(path.read_text(encoding=encoding))
     except UNFIT as error:
-        raise InputError(
-            path, found=f"no {what} ({type(error).__name__}: {error})", expected=expected, fix=fix
-        ) from error  # fmt: skip
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        raise InputError(path, found=f"no {what} ({reason})", expected=expected, fix=fix) from error
 
 
 def read_once(path: Path, parse: Callable[[Path], T]) -> T:

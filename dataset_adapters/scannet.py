@@ -159,7 +159,9 @@ class ScanNet(DatasetAdapter):
         return read_instance_map(frame, self.labels, decode_instance_id)
 
     def annotations(self) -> Iterator[Path]:
-        return existing(self.root, f"{self._folder(self.annotated_folders)}/scene*/instance/*.png")
+        scenes = self._scenes("train") | self._scenes("val")
+        found = existing(self.root, f"{self._folder(self.annotated_folders)}/scene*/instance/*.png")
+        return (path for path in found if path.parts[-3] in scenes)
 
     def remarks(self) -> Iterator[Problem]:
         """Scenes of no split, and a coding that is not the profile's own."""

@@ -115,16 +115,18 @@ def look(adapter: DatasetAdapter, pool: Executor | None = None) -> Inventory:
         return inventory
     names: Counter[str] = Counter()
     annotated: set[str] = set()
+    listed = True
     for split in (split for split in INVENTORY_SPLITS if split in adapter.splits):
-        frames = _list(adapter, split, inventory)
-        _note(inventory, _count_problem(adapter, split, len(frames), inventory.expected[split]))
-        _note(inventory, _duplicates(split, frames, names))
-        _note(inventory, _wrong_cases(adapter, split))
+        if (frames := _list(adapter, split, inventory)) is None:
+            listed = False
+            continue
         annotated |= {str(frame.ground_truth) for frame in frames if frame.ground_truth is not None}
+        _note(inventory, _name_problems(adapter, split, frames, names))
         _read_frames(adapter, split, frames, inventory, pool)
     _note(inventory, adapter.remarks())
-    _note(inventory, _stray_annotations(adapter, annotated))
-    if not any(inventory.found.values()):
+    if listed:
+        _note(inventory, _stray_annotations(adapter, annotated))
+    if listed and not any(inventory.found.values()):
         rest = (problem for problem in inventory.problems if problem.code != "frame-count")
         inventory.problems = [adapter.absent("train").problem, *rest]
     inventory.problems = list(dict.fromkeys(inventory.problems))  # several splits may come upon the same
@@ -153,32 +155,38 @@ def _note(inventory: Inventory, problems: Iterator[Problem]) -> None:
         inventory.problems.append(error.problem)
 
 
-def _list(adapter: DatasetAdapter, split: Split, inventory: Inventory) -> list[Frame]:
+def _list(adapter: DatasetAdapter, split: Split, inventory: Inventory) -> list[Frame] | None:
+    """The split's frames, None where they cannot be listed."""
+    inventory.expected[split], inventory.found[split] = adapter.splits[split], 0
     try:
         inventory.expected[split] = adapter.frames_expected(split)
         frames = adapter.list_frames(split)
     except InputError as error:
         inventory.problems.append(error.problem)
-        frames = []
-    inventory.expected.setdefault(split, adapter.splits[split])
+        return None
     inventory.found[split] = len(frames)
     return frames
 
 
-def _count_problem(adapter: DatasetAdapter, split: Split, found: int, expected: int | None) -> Iterator[Problem]:
-    if expected not in (None, found):
+def _name_problems(
+    adapter: DatasetAdapter, split: Split, frames: list[Frame], annotated: Counter[str]
+) -> Iterator[Problem]:
+    """What is wrong with a split's list of frames; ``annotated`` counts names over the annotated splits."""
+    expected = adapter.frames_expected(split)
+    if expected not in (None, len(frames)):
         yield remark(
-            "frame-count", adapter.root, found=f"{found} images of split {split!r}", expected=f"{expected}",
+            "frame-count", adapter.root, found=f"{len(frames)} images of split {split!r}", expected=f"{expected}",
             fix=f"They belong in {adapter.layout_hint(split)}; numbers over fewer images do not compare.",
         )  # fmt: skip
-
-
-def _duplicates(split: Split, frames: list[Frame], annotated: Counter[str]) -> Iterator[Problem]:
-    """Frames of one name; ``annotated`` counts names over the annotated splits."""
     names = Counter(frame.name for frame in frames)
     if split != "test":  # WildDash's test photos hold its annotated ones
         annotated.update(names)
         names = annotated
+    yield from _duplicates(frames, names)
+    yield from _wrong_cases(adapter, split)
+
+
+def _duplicates(frames: list[Frame], names: Counter[str]) -> Iterator[Problem]:
     for frame in frames:
         if names[frame.name] > 1:
             yield Problem(

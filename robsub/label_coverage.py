@@ -28,7 +28,7 @@ def labels_text(inventories: Sequence[Inventory]) -> str:
 
 
 def labels_json(inventories: Sequence[Inventory]) -> dict[str, list[dict[str, Any]]]:
-    """Data set -> its native labels and what training makes of each: a joint class, ``(ignored)`` or ``(background)``."""
+    """Data set -> its native labels, and what training makes of each: a joint class, IGNORED or BACKGROUND."""
     return {
         inventory.name: [
             {"id": label.id, "name": label.name, "training": training_role(data, label)} for label in data.labels

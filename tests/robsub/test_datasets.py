@@ -128,6 +128,22 @@ def test_annotations_without_any_photo_are_told(tmp_path: Path) -> None:
     assert "Extract them there" in inventory.problems[0].fix
 
 
+def test_frames_that_cannot_be_listed_are_one_problem(tmp_path: Path) -> None:
+    folder = tmp_path / "wilddash/wd_public_02"
+    photo(folder / "images/aa0000_100000.jpg")
+    photo(folder / "panoptic/aa0000_100000.png")
+    (folder / "panoptic.json").write_text("{")
+    (inventory,) = (i for i in take_inventory(tmp_path, 1) if i.name == "wilddash")
+    assert codes(inventory) == {"input": ["panoptic.json"]}
+
+
+def test_scenes_of_no_split_are_told_once(tmp_path: Path) -> None:
+    scannet_frame(tmp_path, painted({5001: (0, 0)}))
+    scannet_frame(tmp_path, painted({5001: (0, 0)}), scene="0800_00")
+    (inventory,) = (i for i in take_inventory(tmp_path, 1) if i.name == "scannet")
+    assert codes(inventory) == {"scene-without-split": ["scene0800_00"]}
+
+
 def test_what_comes_next_depends_on_what_is_here(tmp_path: Path) -> None:
     (tmp_path / "KITTI").mkdir()
     inventories = take_inventory(tmp_path, 1)
