@@ -79,7 +79,7 @@ class Coco(DatasetAdapter):
 
     def remarks(self) -> Iterator[Problem]:
         """Photos that no JSON lists, and the other year's JSON."""
-        for split in SPLITS[:2]:
+        for split in SPLITS[:2]:  # train and val: trainval is both
             path = self._json(split)
             if path.is_file():
                 yield from self._unlisted(path)
