@@ -42,7 +42,7 @@ def broken_masks(counts: Sequence[bytes], pixels: int) -> list[int]:
     """Indices of those compressed masks whose runs are not whole, are negative, or do not add up to ``pixels``:
     pycocotools believes them, and hangs."""
     whole = [i for i, text in enumerate(counts) if _is_whole(text)]
-    broken = set(range(len(counts))) - set(whole)
+    broken = set(range(len(counts))).difference(whole)
     if whole:
         runs, begins = run_lengths([counts[i] for i in whole])
         wrong = (np.add.reduceat(runs, begins) != pixels) | (np.minimum.reduceat(runs, begins) < 0)
@@ -61,8 +61,8 @@ def _numbers(codes: NDArray[np.uint8], last: NDArray[np.int64]) -> NDArray[np.in
     lengths = np.diff(last, prepend=-1)
     longer = np.flatnonzero(lengths > 1)
     for before in range(1, LONGEST):
-        longer = longer[lengths[longer] > before]
         numbers[longer] = numbers[longer] << BITS | codes[last[longer] - before] & (MORE - 1)
+        longer = longer[lengths[longer] > before + 1]
     numbers[lengths > LONGEST] = NONSENSE
     return numbers
 
