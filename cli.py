@@ -29,6 +29,7 @@ from robsub.command_line import (
     parse_sizes,
     path_option,
     split_option,
+    tell,
 )
 from robsub.files import write_json
 
@@ -156,11 +157,11 @@ def predict(
         click.echo(save_attention(adapter, split, checkpoint, attention, store.with_name(f"{store.name}-attention")))
         return
     done = run_prediction(adapter, split, checkpoint, store, **choices)
-    click.echo(f"{done.path}: {done.images} images of {dataset} {split}, {done.new} of them new, by {checkpoint}")
+    tell(f"{done.path}: {done.images} images of {dataset} {split}, {done.new} of them new, by {checkpoint}")
     for reason in done.skipped:
-        click.echo(f"skipped: {reason}")
+        tell(f"skipped: {reason}")
     verb = f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}"
-    click.echo(f"Next: robsub {verb}")
+    tell(f"Next: robsub {verb}")
 
 
 @main.command(short_help="Turn predictions of one form into another.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +54,12 @@ class Commands(click.Group):
             raise Refusal(str(explain(error))) from error
         except KeyboardInterrupt as error:
             raise Refusal("stopped. What was finished is kept; the same command goes on from there.") from error
+
+
+def tell(text: str) -> None:
+    """Print the outcome of a command, once for all processes of torchrun."""
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(text)
 
 
 def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:

@@ -158,9 +158,10 @@ def predict(
     with join_run() as process:
         if overwrite and process.is_main:
             remove_store(out)
-        process.wait()
         broken: list[InputError] = []
-        with PredictionWriter(out, f"rank-{process.rank:05d}", manifest) as writer:
+        with process.main_first():  # it makes the store
+            store = PredictionWriter(out, f"rank-{process.rank:05d}", manifest)
+        with store as writer:
             process.wait()  # nobody writes before everybody has seen what is there
             missing = [frame for frame in frames if frame.name not in writer.done]
             if missing:

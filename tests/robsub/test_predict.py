@@ -6,9 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -17,48 +15,18 @@ import torch
 from PIL import Image
 
 from dataset_adapters.ground_truth import Prediction
-from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
-from robsub.config import load_recipe, recipe_to_dict
 from robsub.model.detections import Detections
-from robsub.model.mask_rcnn import build_model
 from robsub.photos import read_photo
 from robsub.predict import BATCHES_UNDER_WAY, Detector, ahead, load_detector, predict, save_attention
 from robsub.predictions import MANIFEST, PredictionStore
-from robsub.recipe import InferenceConfig
-from robsub.training.checkpoint import FORMAT, load_checkpoint
+from robsub.training.checkpoint import load_checkpoint
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's network with random weights, which finds something everywhere."""
-    torch.manual_seed(0)
-    recipe = load_recipe("demo")
-    recipe = replace(recipe, inference=InferenceConfig(score_threshold=0.0, detections_per_image=5))
-    model = build_model(recipe.model, recipe.inference, 1 + len(JOINT_CLASSES))
-    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    state = {"recipe": recipe_to_dict(recipe), "classes": list(JOINT_CLASSES), "model": model.state_dict()}
-    torch.save({"format": FORMAT, **state}, path)
-    return path
-
-
-@pytest.fixture
-def kitti(world: Path, tmp_path: Path) -> Path:
-    """A data root with a copy of KITTI."""
-    copytree(world / "kitti", tmp_path / "data/kitti")
-    return tmp_path / "data"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def altered(checkpoint: Path, path: Path, **changes: Any) -> Path:
