@@ -85,7 +85,9 @@ def datasets(data: Data, json_path: Path | None, workers: int | None, labels: bo
 
 
 @main.command(short_help="Train one model jointly on all data sets.")
-@click.option("--recipe", default="rob2018", show_default=True, help="rob2018, finetune, demo, or a TOML file.")
+@click.option(
+    "--recipe", default="rob2018", show_default=True, help="rob2018, detectron, finetune, demo, or a TOML file."
+)
 @click.option(
     "-o", "--override", multiple=True, metavar="PART.NAME=VALUE", help="A setting that wins over the recipe's."
 )

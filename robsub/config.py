@@ -61,7 +61,7 @@ def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe that comes with robsub, by name, or any other, by path.
 
     Args:
-        name: ``rob2018``, ``finetune``, ``demo``, or the path of a TOML file.
+        name: ``rob2018``, ``detectron``, ``finetune``, ``demo``, or the path of a TOML file.
         overrides: settings like ``train.batch_size=8`` that win over the file.
 
     Raises:

@@ -25,7 +25,7 @@ from robsub.model.attention import attend, attention_record, draw_attention
 from robsub.model.detections import Detections
 from robsub.model.mask_rcnn import MaskRCNN, build_model
 from robsub.model.paste import paste_to_rle
-from robsub.model.pretrained import require_finite, require_fit
+from robsub.model.weights_fit import require_finite, require_fit
 from robsub.photos import read_photo
 from robsub.pictures import sheet
 from robsub.predictions import MANIFEST, PredictionWriter
@@ -92,8 +92,8 @@ def load_detector(
         inference: other settings than the checkpoint's own.
 
     Raises:
-        InputError: the weights do not fit the recipe, naming the settings that decide the first tensor at fault; or
-            they hold NaN, naming the tensor.
+        InputError: the weights do not fit the recipe, naming the settings that differ; or they hold NaN, naming the
+            tensor.
     """
     recipe = recipe_from_dict(state["recipe"], "checkpoint", path)
     inference = inference or recipe.inference

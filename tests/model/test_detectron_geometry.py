@@ -13,14 +13,13 @@ from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import RoIAlign
 
+from robsub.config import load_recipe
 from robsub.model.backbone import STRIDES
-from robsub.model.detectron_weights import detectron_settings
 from robsub.model.roi_pool import PyramidRoIAlign
 from robsub.model.rpn import DetectronAnchors, build_rpn
 from robsub.model.transform import InputTransform
-from robsub.recipe import ModelConfig
 
-SETTINGS = detectron_settings(ModelConfig(nl_heads=()))
+SETTINGS = load_recipe("detectron").model
 SIZES = (32, 64, 128, 256, 512)
 
 

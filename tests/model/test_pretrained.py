@@ -18,11 +18,14 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn, maskrcnn_resnet5
 
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
+from robsub.config import load_recipe
 from robsub.model.array_pickle import read_arrays
 from robsub.model.detectron_weights import layers
 from robsub.model.mask_rcnn import MaskRCNN, build_model
-from robsub.model.pretrained import load_pretrained, read_weights
+from robsub.model.pretrained import OtherSetting, load_pretrained
+from robsub.model.weights_file import read_weights
 from robsub.recipe import InferenceConfig, ModelConfig
+from robsub.torch_files import FORMAT
 
 from .conftest import scene
 
@@ -70,6 +73,12 @@ def python2_pickle(blobs: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
 
     items = b"".join(text(name.encode()) + array(value) for name, value in blobs.items())
     return b"\x80\x02}(" + text(b"blobs") + b"}(" + items + b"u" + text(b"cfg") + text(b"MODEL: {}") + b"u."
+
+
+def run_of(model: MaskRCNN) -> dict[str, Any]:
+    """A checkpoint of robsub."""
+    recipe = {"model": asdict(model.config)}
+    return {"format": FORMAT, "recipe": recipe, "classes": list(JOINT_CLASSES), "model": model.state_dict()}
 
 
 def detections(model: MaskRCNN) -> list[Tensor]:
@@ -122,21 +131,29 @@ def test_imagenet_backbone_fills_the_backbone_alone(plain: ModelConfig, tmp_path
     assert all(name.startswith("backbone.body.") for name in report.loaded)
     assert report.unused == ("pred_w",)
     assert "roi_heads.box_roi_pool.block.phi.weight" in report.kept
-    assert report.other_settings[0] == "geometry = detectron"
-    assert "trained with model.geometry = detectron" in report.text()
+    assert "trained with model.geometry = detectron, here torchvision" in report.text()
+    assert "--recipe detectron" in report.text()
+
+
+def test_recipe_detectron_has_the_settings_of_its_weights(tmp_path: Path) -> None:
+    path = tmp_path / "R-50-GN.pkl"
+    path.write_bytes(python2_pickle({"conv1_w": np.zeros((64, 3, 7, 7), np.float32)}))
+    ours, papers = load_recipe("detectron").model, load_recipe("rob2018").model
+    assert read_weights(path, ours).config == ours
+    trained = read_weights(path, papers).config
+    assert trained == ours != papers
 
 
 @pytest.mark.parametrize("convs", [0, 2])
 def test_model_with_blocks_starts_as_the_one_without(plain: ModelConfig, tmp_path: Path, convs: int) -> None:
     plain = replace(plain, box_convs=convs)
     without = build(plain)
-    torch.save(
-        {"recipe": {"model": asdict(plain)}, "classes": JOINT_CLASSES, "model": without.state_dict()}, tmp_path / "w.pt"
-    )
+    torch.save(run_of(without), tmp_path / "w.pt")
     model = build(replace(plain, nl_heads=("box", "mask")))
     report = load_pretrained(model, tmp_path / "w.pt", JOINT_CLASSES)
     assert all(".block." in name for name in report.kept)
-    assert report.unused == report.other_settings == ()
+    assert report.unused == ()
+    assert report.other_settings == (OtherSetting("nl_heads", (), ("box", "mask")),)
     for ours, theirs in zip(detections(model), detections(without), strict=True):
         assert torch.equal(ours, theirs)
     model.train()
@@ -145,6 +162,65 @@ def test_model_with_blocks_starts_as_the_one_without(plain: ModelConfig, tmp_pat
     widened = model.get_parameter("roi_heads.mask_head.0.0.weight").grad
     assert widened is not None
     assert widened[:, plain.fpn_channels :].abs().sum() > 0  # it learns from the first step
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "here"),
+    [
+        ("width", 8, 16), ("stem_kernel", 7, 3), ("fpn_channels", 16, 32), ("box_fc", 128, 256), ("box_convs", 3, 2),
+        ("mask_convs", 1, 2), ("layers", (1, 1, 2, 1), (1, 1, 1, 1)), ("block", "basic", "bottleneck"),
+    ],
+)  # fmt: skip
+def test_a_run_of_another_network_is_refused(
+    plain: ModelConfig, tmp_path: Path, setting: str, value: Any, here: Any
+) -> None:
+    torch.save(run_of(build(replace(plain, **{setting: value}))), tmp_path / "run.pt")
+    with pytest.raises(InputError) as error:
+        load_pretrained(build(plain), tmp_path / "run.pt", JOINT_CLASSES)
+    problem = error.value.problem
+    assert (problem.found, problem.expected) == (f"weights of model.{setting} = {value}", f"model.{setting} = {here}")
+
+
+def test_half_a_run_is_refused(plain: ModelConfig, tmp_path: Path) -> None:
+    run = run_of(build(plain))
+    del run["model"]["rpn.head.cls_logits.weight"]
+    torch.save(run, tmp_path / "run.pt")
+    with pytest.raises(InputError, match=r"no tensor that fits rpn\.head\.cls_logits\.weight"):
+        load_pretrained(build(plain), tmp_path / "run.pt", JOINT_CLASSES)
+
+
+@pytest.mark.parametrize("convs", [0, 2])
+@pytest.mark.parametrize("change", [{"nl_g": 4}, {"nl_embedding": 4}, {"nl_heads": ()}])
+def test_heads_go_on_without_a_block_that_does_not_fit(
+    plain: ModelConfig, tmp_path: Path, convs: int, change: Any
+) -> None:
+    """They keep what they know of a RoI's own features, and read nothing yet from the new block."""
+    trained = replace(plain, nl_heads=("box", "mask"), box_convs=convs)
+    theirs = build(trained)
+    torch.save(run_of(theirs), tmp_path / "run.pt")
+    model = build(replace(trained, **change))
+    report = load_pretrained(model, tmp_path / "run.pt", JOINT_CLASSES)
+    (name,) = change
+    assert report.other_settings == (OtherSetting(name, getattr(trained, name), change[name]),)
+    assert f"trained with model.{name} = {getattr(trained, name)}, here {change[name]}" in report.text()
+    assert all(".block." in name for name in (*report.kept, *report.unused))
+    cells = {"roi_heads.box_head.fc6.weight": 49} if convs == 0 else {"roi_heads.box_head.0.0.weight": 1}
+    for head, each in {**cells, "roi_heads.mask_head.0.0.weight": 1}.items():
+        own, given = model.get_parameter(head), theirs.get_parameter(head)
+        features = plain.fpn_channels * each
+        assert torch.equal(own[:, :features], given[:, :features])
+        assert not own[:, features:].any()
+
+
+def test_a_run_of_the_same_network_is_taken_whole(plain: ModelConfig, tmp_path: Path) -> None:
+    theirs = build(replace(plain, nl_heads=("box",), rpn_batch=64))
+    torch.save(run_of(theirs), tmp_path / "run.pt")
+    model = build(replace(plain, nl_heads=("box",)))
+    report = load_pretrained(model, tmp_path / "run.pt", JOINT_CLASSES)
+    assert report.kept == report.unused == ()
+    assert report.other_settings == (OtherSetting("rpn_batch", 64, 128),)
+    for ours, wanted in zip(model.state_dict().values(), theirs.state_dict().values(), strict=True):
+        assert torch.equal(ours, wanted)
 
 
 def test_detectron_pytorch_checkpoint(plain: ModelConfig, tmp_path: Path) -> None:
@@ -263,7 +339,11 @@ def test_weights_of_something_else_are_refused(plain: ModelConfig, tmp_path: Pat
     blobs = {"conv1_w": np.zeros((16, 3, 3, 3), np.float32), "res_conv1_bn_s": np.zeros(16, np.float32)}
     for wrong, words in (
         (blobs, "batch norm"),
-        ({"conv1_w": np.zeros((64, 3, 7, 7), np.float32)}, "no tensor that fits"),
+        (
+            {"conv1_w": np.zeros((64, 3, 7, 7), np.float32)},
+            r"model\.width = 64, model\.stem_kernel = 7, expected model\.width = 16, model\.stem_kernel = 3",
+        ),
+        ({"head_w": np.zeros((64, 3), np.float32)}, r"no tensor that fits backbone\.body\.conv1\.weight, but head_w"),
         (
             {"conv1_w": np.full((16, 3, 3, 3), np.nan, np.float32)},
             "432 of 432 numbers NaN or infinite in backbone.body.conv1",

@@ -14,7 +14,7 @@ from dataset_adapters.labels import JOINT_CLASSES
 from robsub.config import load_recipe, recipe_to_dict
 from robsub.model.mask_rcnn import build_model
 from robsub.recipe import InferenceConfig
-from robsub.training.checkpoint import FORMAT
+from robsub.torch_files import FORMAT
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_every_setting_says_what_it_means(kind: type) -> None:
 
 
 @pytest.mark.parametrize("overrides", [(), ("train.temperature=inf", "inference.nms=hard", 'train.init="a\\\\b"')])
-@pytest.mark.parametrize("name", ["rob2018", "finetune", "demo"])
+@pytest.mark.parametrize("name", ["rob2018", "finetune", "detectron", "demo"])
 def test_a_shown_recipe_reads_as_itself(name: str, overrides: tuple[str, ...], tmp_path: Path) -> None:
     recipe = load_recipe(name, overrides)
     shown = recipe_text(recipe)
@@ -164,7 +164,7 @@ def test_a_forged_recipe_is_refused(settings: Any, words: str) -> None:
 
 
 def test_an_unknown_recipe_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="demo, finetune, rob2018"):
+    with pytest.raises(InputError, match="demo, detectron, finetune, rob2018"):
         load_recipe("rob2017")
     broken = tmp_path / "mine.toml"
     broken.write_text("[train\n")
