@@ -28,6 +28,7 @@ from robsub.command_line import (
     parse_part,
     parse_sizes,
     path_option,
+    refuse_beside,
     split_option,
     tell,
 )
@@ -136,7 +137,11 @@ def train(
 @click.option("--flip", is_flag=True, help="Look at each image mirrored too, and merge by voting.")
 @click.option("--sizes", metavar="N,N", callback=parse_sizes, help="Look at each image at these shorter sides too.")
 @click.option("--skip-broken", is_flag=True, help="Go on past images that do not open; the manifest lists them.")
-@click.option("--attention", metavar="IMAGE", help="Instead, save for one image which RoIs its objects attended to.")
+@click.option(
+    "--attention",
+    metavar="IMAGE",
+    help="Instead, save for one image which RoIs its objects attended to, in --out.",
+)
 @overwrite
 def predict(
     dataset: str,
@@ -151,17 +156,22 @@ def predict(
     adapter = data.adapter(dataset)
     adapter.frames(split)  # refuse before torch is imported
     checkpoint = checkpoint or places.latest_checkpoint()
-    store = out or places.store_path(dataset, split)
-    from robsub.predict import predict as run_prediction
-    from robsub.predict import save_attention
-
     if attention:
-        click.echo(save_attention(adapter, split, checkpoint, attention, store.with_name(f"{store.name}-attention")))
+        refuse_beside("--attention", choices)
+        from robsub.predict import save_attention
+
+        folder = out or places.attention_path(dataset, split)
+        click.echo(save_attention(adapter, split, checkpoint, attention, folder))
         return
+    from robsub.predict import predict as run_prediction
+
+    store = out or places.store_path(dataset, split)
     done = run_prediction(adapter, split, checkpoint, store, **choices)
     tell(f"{done.path}: {done.images} images of {dataset} {split}, {done.new} of them new, by {checkpoint}")
     for reason in done.skipped:
         tell(f"skipped: {reason}")
+    if done.missing_classes:
+        tell(f"never predicted, because the network does not know them: {', '.join(done.missing_classes)}")
     verb = f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}"
     tell(f"Next: robsub {verb}")
 
