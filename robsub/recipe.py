@@ -42,7 +42,8 @@ class ModelConfig:
     nl_g: int = 64
     """Channels of g, D_g of the paper: how many the block appends to each RoI."""
     nl_scale: Literal["sqrt", "none"] = "sqrt"
-    """sqrt divides the correlation by the root of its length; none is the paper's plain product."""
+    """sqrt divides the correlation by the root of its length; none is the paper's plain product, started from small
+    weights instead of Xavier's."""
     rpn_pre_nms: tuple[int, int] = (2000, 1000)
     """Proposals kept per level before NMS, in training and in testing."""
     rpn_post_nms: tuple[int, int] = (2000, 1000)
