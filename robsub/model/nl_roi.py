@@ -47,8 +47,9 @@ class NonLocalRoIBlock(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(g_channels, g_channels, 3, padding=1),
         )
-        for conv in (self.phi, self.psi, self.g[0], self.g[2]):
-            initialise(conv, weight_std)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                initialise(module, weight_std)
 
     @classmethod
     def paper(cls, in_channels: int, embedding_channels: int, g_channels: int) -> Self:

@@ -101,7 +101,7 @@ def _require_enough(
         found = "weights of " + ", ".join(f"model.{setting.name} = {setting.theirs}" for setting in differing)
         expected = ", ".join(f"model.{setting.name} = {setting.ours}" for setting in differing)
     else:
-        found = f"no tensor that fits {lost[0]}, but {', '.join([*weights.tensors][:3])}, ..."
+        found = f"no tensor that fits {lost[0]}, but {', '.join([*weights.tensors][:3]) or 'none at all'}"
         expected = "weights of this network"
     fix = "Set the recipe to the weights' settings with -o, or name other weights."
     raise InputError(path, found=found, expected=expected, fix=fix)

@@ -321,6 +321,30 @@ def test_forged_arrays_are_refused(tmp_path: Path) -> None:
     assert read_arrays(path)["conv1_w"].shape == (2, 3)
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_protocol_of_pickle_is_read(tmp_path: Path, protocol: int) -> None:
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    blobs = {"rows": rows, "columns": np.asfortranarray(rows), "wide": rows.astype(np.float64)}
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps({"blobs": blobs}, protocol))
+    read = read_arrays(tmp_path / "w.pkl")
+    assert read.keys() == blobs.keys()
+    for name, array in blobs.items():
+        assert read[name].dtype == array.dtype
+        np.testing.assert_array_equal(read[name], array)
+
+
+def test_forged_buffers_are_refused(tmp_path: Path) -> None:
+    """A number in the place of bytes would ask for that many of them."""
+    framed = pickle.dumps({"conv1_w": np.zeros(2, np.float32)}, 5)
+    whole = framed[:2] + framed[11:]  # without the length of what follows
+    numbers = b"\x96" + struct.pack("<Q", 8) + bytes(8)
+    assert numbers in whole
+    for data, words in ((b"M\xff\xff", "numbers in a int"), (b"\x8c\x01a", "buffer size")):
+        (tmp_path / "w.pkl").write_bytes(whole.replace(numbers, data))
+        with pytest.raises(InputError, match=words):
+            read_arrays(tmp_path / "w.pkl")
+
+
 def test_truncated_weights_are_refused(plain: ModelConfig, tmp_path: Path) -> None:
     pickled = python2_pickle({"conv1_w": np.zeros((16, 3, 3, 3), np.float32)})
     torch.save({"conv1.weight": torch.zeros(16, 3, 3, 3)}, tmp_path / "whole.pth")
