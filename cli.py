@@ -28,7 +28,9 @@ from robsub.command_line import (
     parse_part,
     parse_sizes,
     path_option,
+    refuse_beside,
     split_option,
+    tell,
 )
 from robsub.files import write_json
 
@@ -84,7 +86,9 @@ def datasets(data: Data, json_path: Path | None, workers: int | None, labels: bo
 
 
 @main.command(short_help="Train one model jointly on all data sets.")
-@click.option("--recipe", default="rob2018", show_default=True, help="rob2018, finetune, demo, or a TOML file.")
+@click.option(
+    "--recipe", default="rob2018", show_default=True, help="rob2018, detectron, finetune, demo, or a TOML file."
+)
 @click.option(
     "-o", "--override", multiple=True, metavar="PART.NAME=VALUE", help="A setting that wins over the recipe's."
 )
@@ -133,7 +137,11 @@ def train(
 @click.option("--flip", is_flag=True, help="Look at each image mirrored too, and merge by voting.")
 @click.option("--sizes", metavar="N,N", callback=parse_sizes, help="Look at each image at these shorter sides too.")
 @click.option("--skip-broken", is_flag=True, help="Go on past images that do not open; the manifest lists them.")
-@click.option("--attention", metavar="IMAGE", help="Instead, save for one image which RoIs its objects attended to.")
+@click.option(
+    "--attention",
+    metavar="IMAGE",
+    help="Instead, save for one image which RoIs its objects attended to, in --out.",
+)
 @overwrite
 def predict(
     dataset: str,
@@ -148,19 +156,24 @@ def predict(
     adapter = data.adapter(dataset)
     adapter.frames(split)  # refuse before torch is imported
     checkpoint = checkpoint or places.latest_checkpoint()
-    store = out or places.store_path(dataset, split)
-    from robsub.predict import predict as run_prediction
-    from robsub.predict import save_attention
-
     if attention:
-        click.echo(save_attention(adapter, split, checkpoint, attention, store.with_name(f"{store.name}-attention")))
+        refuse_beside("--attention", choices)
+        from robsub.predict import save_attention
+
+        folder = out or places.attention_path(dataset, split)
+        click.echo(save_attention(adapter, split, checkpoint, attention, folder))
         return
+    from robsub.predict import predict as run_prediction
+
+    store = out or places.store_path(dataset, split)
     done = run_prediction(adapter, split, checkpoint, store, **choices)
-    click.echo(f"{done.path}: {done.images} images of {dataset} {split}, {done.new} of them new, by {checkpoint}")
+    tell(f"{done.path}: {done.images} images of {dataset} {split}, {done.new} of them new, by {checkpoint}")
     for reason in done.skipped:
-        click.echo(f"skipped: {reason}")
+        tell(f"skipped: {reason}")
+    if done.missing_classes:
+        tell(f"never predicted, because the network does not know them: {', '.join(done.missing_classes)}")
     verb = f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}"
-    click.echo(f"Next: robsub {verb}")
+    tell(f"Next: robsub {verb}")
 
 
 @main.command(short_help="Turn predictions of one form into another.")

@@ -24,7 +24,9 @@ from pycocotools import mask as coco_masks
 from torch.utils.data import DataLoader
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 
-from benchmarks.model import CLASSES, CPU, CUDA, FRAME, autocast, full_model, memory
+from benchmarks.measure import CPU, CUDA, autocast, memory
+from benchmarks.model import CLASSES, full_model
+from benchmarks.postprocess import FRAME
 from dataset_adapters.base import Frame
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.registry import get_adapter

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
+from click.core import ParameterSource
 
 from dataset_adapters.annotations.cache import default_cache_folder
 from dataset_adapters.annotations.distances import DistanceFormula
@@ -53,6 +55,12 @@ class Commands(click.Group):
             raise Refusal(str(explain(error))) from error
         except KeyboardInterrupt as error:
             raise Refusal("stopped. What was finished is kept; the same command goes on from there.") from error
+
+
+def tell(text: str) -> None:
+    """Print the outcome of a command, once for all processes of torchrun."""
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(text)
 
 
 def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:
@@ -144,11 +152,22 @@ def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -
 
 
 def parse_sizes(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """640,800 as numbers."""
+    """640,800 as numbers above 0."""
     try:
-        return tuple(int(number) for number in (value or "").split(",") if number)
+        sizes = tuple(int(number) for number in (value or "").split(",") if number)
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is not like 640,800") from error
+    if any(size < 1 for size in sizes):
+        raise click.BadParameter(f"{value!r} has a side without a pixel")
+    return sizes
+
+
+def refuse_beside(option: str, names: Iterable[str]) -> None:
+    """Refuse options that were typed although another one leaves them without a meaning; the settings' file may."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} has no meaning beside {option}")
 
 
 def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from dataset_adapters.problems import InputError
 from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
+from robsub.recipe_limits import require_limits
 
 RECIPES = Path(__file__).with_name("recipes")
 """The recipes that come with robsub, ``<name>.toml``."""
@@ -60,19 +61,18 @@ def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe that comes with robsub, by name, or any other, by path.
 
     Args:
-        name: ``rob2018``, ``finetune``, ``demo``, or the path of a TOML file.
+        name: ``rob2018``, ``detectron``, ``finetune``, ``demo``, or the path of a TOML file.
         overrides: settings like ``train.batch_size=8`` that win over the file.
 
     Raises:
-        InputError: no such recipe, or a setting that does not exist or has the wrong type.
+        InputError: no such recipe, or a setting that does not exist, has the wrong type or no meaning.
     """
     path = _recipe_file(name)
     settings = _inherited(path)
-    recipe = recipe_from_dict(settings, path.stem, path)
     for override in overrides:
         _merge(settings, _parse_override(override))
-        recipe = recipe_from_dict(settings, path.stem, f"-o {override}")
-    return recipe
+        _recipe(settings, path.stem, f"-o {override}")
+    return recipe_from_dict(settings, path.stem, path)
 
 
 def _recipe_file(name: str, folder: Path = Path()) -> Path:
@@ -100,7 +100,7 @@ def _inherited(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
         )  # fmt: skip
     settings = read_toml(path)
     base = settings.pop("base", None)
-    recipe_from_dict(settings, path.stem, path)
+    _recipe(settings, path.stem, path)
     if base is None:
         return settings
     if not isinstance(base, str):
@@ -127,11 +127,19 @@ def recipe_from_dict(settings: Mapping[str, Any], name: str, source: str | Path)
     """A recipe from the parsed TOML or from a checkpoint; what is not said keeps its default.
 
     Raises:
-        InputError: an unknown setting, with the nearest known one, or a wrong type; names ``source``.
+        InputError: an unknown setting, with the nearest known one, a wrong type, or a number without a meaning; names
+            ``source``.
     """
+    recipe = _recipe(settings, name, source)
+    require_limits(recipe, source)
+    return recipe
+
+
+def _recipe(settings: Mapping[str, Any], name: str, source: str | Path) -> Recipe:
+    """The same of settings that are right each by itself; whether they go together, the whole recipe tells."""
     parts = dict.fromkeys(("model", "train", "inference"))
     for part in settings.keys() - parts.keys() - {"name"}:
-        raise unknown_setting(source, part, parts)
+        raise unknown_setting(source, str(part), parts)
     return Recipe(
         name=str(settings.get("name", name)),
         model=_build(ModelConfig, settings.get("model", {}), "model", source),
@@ -154,7 +162,9 @@ def unknown_setting(source: str | Path, name: str, known: Mapping[str, object]) 
     )  # fmt: skip
 
 
-def _build(kind: type[Config], settings: Mapping[str, Any], part: str, source: str | Path) -> Config:
+def _build(kind: type[Config], settings: object, part: str, source: str | Path) -> Config:
+    if not isinstance(settings, Mapping):
+        raise InputError(source, found=f"{part} = {settings!r}", expected=f"a table [{part}]", fix="Mend that setting.")
     hints = get_type_hints(kind)
     names = {f"{part}.{f.name}": f.name for f in fields(kind)}
     values: dict[str, Any] = {}
@@ -185,7 +195,15 @@ def _fits(value: object, hint: Any) -> bool:
 
 
 def _describe(hint: Any) -> str:
-    return f"one of {', '.join(map(str, get_args(hint)))}" if get_origin(hint) is Literal else f"{hint}"
+    """A type in a user's words."""
+    inner = get_args(hint)
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if get_origin(hint) is tuple:
+        return (
+            f"a list, each {_describe(inner[0])}" if inner[-1] is Ellipsis else f"{len(inner)} of {_describe(inner[0])}"
+        )
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[hint]
 
 
 def _parse_override(text: str) -> dict[str, Any]:

@@ -21,6 +21,11 @@ def store_path(dataset: str, split: str) -> Path:
     return Path("predictions") / f"{dataset}-{split}"
 
 
+def attention_path(dataset: str, split: str) -> Path:
+    """Where pictures of what objects attended to go."""
+    return Path("predictions") / f"{dataset}-{split}-attention"
+
+
 def archive_path(benchmark: str, split: str) -> Path:
     """Where a submission goes."""
     return Path("submissions") / f"{benchmark}-{split}.zip"

@@ -25,13 +25,14 @@ from robsub.model.attention import attend, attention_record, draw_attention
 from robsub.model.detections import Detections
 from robsub.model.mask_rcnn import MaskRCNN, build_model
 from robsub.model.paste import paste_to_rle
-from robsub.model.pretrained import require_finite, require_fit
+from robsub.model.weights_fit import require_finite, require_fit
 from robsub.photos import read_photo
 from robsub.pictures import sheet
 from robsub.predictions import MANIFEST, PredictionWriter
 from robsub.recipe import InferenceConfig
 from robsub.training.checkpoint import checkpoint_file, load_checkpoint
 from robsub.training.distributed import join_run, leave_cores
+from robsub.training.mishaps import OUT_OF_MEMORY
 
 T = TypeVar("T")
 
@@ -52,6 +53,8 @@ class Predicted:
     """Images that this start has predicted."""
     skipped: tuple[str, ...] = ()
     """What is wrong with the images that did not open."""
+    missing_classes: tuple[str, ...] = ()
+    """Classes of the data set that the network does not know."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ def load_detector(
         inference: other settings than the checkpoint's own.
 
     Raises:
-        InputError: the weights do not fit the recipe, naming the settings that decide the first tensor at fault; or
-            they hold NaN, naming the tensor.
+        InputError: the weights do not fit the recipe, naming the settings that differ; or they hold NaN, naming the
+            tensor.
     """
     recipe = recipe_from_dict(state["recipe"], "checkpoint", path)
     inference = inference or recipe.inference
@@ -139,12 +142,14 @@ def predict(
         sizes: see every image at these shorter sides (``InferenceConfig.sizes``).
 
     Raises:
-        InputError: no data, no checkpoint, an image that does not open, a store of something else.
+        InputError: no data, no checkpoint or one that knows none of the data set's classes, an image that does not
+            open, a store of something else, not enough memory.
     """
     leave_cores(workers)
     frames = adapter.frames(split)
     file = checkpoint_file(checkpoint)
     state = load_checkpoint(file)
+    unknown = missing_classes(adapter, state["classes"], file)
     inference = recipe_from_dict(state["recipe"], "checkpoint", file).inference
     inference = replace(inference, flip=flip or inference.flip, sizes=tuple(sizes) or inference.sizes)
     manifest = {
@@ -152,15 +157,17 @@ def predict(
         "split": split,
         "frames_expected": len(frames),
         "checkpoint": file_digest(file),
+        "missing_classes": list(unknown),
         "settings": {**asdict(inference), "sizes": list(inference.sizes), "amp": amp},
         "versions": {"robsub": __version__, "torch": str(torch.__version__)},
     }
     with join_run() as process:
         if overwrite and process.is_main:
             remove_store(out)
-        process.wait()
         broken: list[InputError] = []
-        with PredictionWriter(out, f"rank-{process.rank:05d}", manifest) as writer:
+        with process.main_first():  # it makes the store
+            store = PredictionWriter(out, f"rank-{process.rank:05d}", manifest)
+        with store as writer:
             process.wait()  # nobody writes before everybody has seen what is there
             missing = [frame for frame in frames if frame.name not in writer.done]
             if missing:
@@ -172,7 +179,28 @@ def predict(
         if process.is_main:
             list_skipped(out, skipped)
         process.wait()
-    return Predicted(out, len(frames) - len(skipped), len(missing) - len(skipped), tuple(skipped))
+    return Predicted(out, len(frames) - len(skipped), len(missing) - len(skipped), tuple(skipped), unknown)
+
+
+def missing_classes(adapter: DatasetAdapter, known: Sequence[str], path: Path) -> tuple[str, ...]:
+    """The data set's classes, by their joint names, that a network does not know.
+
+    Args:
+        adapter: the data set.
+        known: the network's classes.
+        path: its checkpoint, for the error.
+
+    Raises:
+        InputError: it knows none of them.
+    """
+    wanted = tuple(dict.fromkeys(adapter.class_map.values()))
+    missing = tuple(name for name in wanted if name not in known)
+    if missing == wanted:
+        raise InputError(
+            path, found=f"a network of the classes {', '.join(known) or '(none)'}",
+            expected=f"any of {adapter.name}'s: {', '.join(wanted)}", fix="Name another checkpoint or data set.",
+        )  # fmt: skip
+    return missing
 
 
 def save_attention(adapter: DatasetAdapter, split: Split, checkpoint: Path, image: str, out: Path) -> Path:
@@ -198,8 +226,10 @@ def save_attention(adapter: DatasetAdapter, split: Split, checkpoint: Path, imag
             image, found="no such image", expected=f"one of {adapter.name} {split}", fix="Name it as the data set does."
         )
     file = checkpoint_file(checkpoint)
+    state = load_checkpoint(file)
+    missing_classes(adapter, state["classes"], file)
     with join_run() as process:
-        detector = load_detector(file, load_checkpoint(file), process.device)
+        detector = load_detector(file, state, process.device)
     photo = read_photo(frame.image)
     found, attention = attend(detector.model, photo, detector.indices(tuple(adapter.class_map.values())))
     if not attention or not len(found):
@@ -279,7 +309,11 @@ class Pipeline:
         self.skip_broken = skip_broken
 
     def run(self, loader: DataLoader[tuple[Frame, Tensor] | InputError]) -> list[InputError]:
-        """Predict all batches of ``Photos``; returns the errors of broken ones."""
+        """Predict all batches of ``Photos``; returns the errors of broken ones.
+
+        Raises:
+            InputError: a photo does not open, or there is not enough memory.
+        """
         broken: list[InputError] = []
         total = len(cast("Photos", loader.dataset))
         with (
@@ -294,7 +328,7 @@ class Pipeline:
                 broken += errors
                 photos = [item for item in batch if not isinstance(item, InputError)]
                 if photos:
-                    writing.append(masks.submit(self._write, photos, self._detect([image for _, image in photos])))
+                    writing.append(masks.submit(self._write, photos, self._detect(photos)))
                 while len(writing) > BATCHES_UNDER_WAY:
                     writing.popleft().result()
                 bar.update(len(batch))
@@ -302,10 +336,19 @@ class Pipeline:
                 done.result()
         return broken
 
-    def _detect(self, images: Sequence[Tensor]) -> list[Detections]:
+    def _detect(self, photos: Sequence[tuple[Frame, Tensor]]) -> list[Detections]:
         device = self.detector.device
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.amp):
-            return self.detector.model.detect([image.to(device, non_blocking=True) for image in images], self.classes)
+        images = [image.to(device, non_blocking=True) for _, image in photos]
+        try:
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.amp):
+                return self.detector.model.detect(images, self.classes)
+        except RuntimeError as error:
+            if not any(words in str(error) for words in OUT_OF_MEMORY):
+                raise
+            raise InputError(
+                photos[0][0].image, found=f"not enough memory for {len(photos)} images at a time",
+                expected="room for them", fix="Lower --batch-size or --sizes; on a GPU --amp needs half.",
+            ) from error  # fmt: skip
 
     def _write(self, photos: Sequence[tuple[Frame, Tensor]], found: Sequence[Detections]) -> None:
         for (frame, image), detections in zip(photos, found, strict=True):

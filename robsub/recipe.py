@@ -15,17 +15,17 @@ class ModelConfig:
 
     block: Literal["bottleneck", "basic"] = "bottleneck"
     """Residual block of the backbone."""
-    layers: tuple[int, ...] = (3, 4, 6, 3)
+    layers: tuple[int, int, int, int] = (3, 4, 6, 3)
     """Residual blocks in each of the four stages."""
     width: int = 64
     """Channels of the stem; the stages have 1, 2, 4 and 8 times as many, bottlenecks 4 times that."""
     stem_kernel: int = 7
     """Side of the stem's convolution, of stride 2; 3 is faster on small images."""
     norm_groups: int = 32
-    """Groups of every GroupNorm."""
+    """Groups of every GroupNorm; a divisor of width and of fpn_channels."""
     fpn_channels: int = 256
     """Channels of every pyramid level."""
-    anchor_sizes: tuple[int, ...] = (32, 64, 128, 256, 512)
+    anchor_sizes: tuple[int, int, int, int, int] = (32, 64, 128, 256, 512)
     """Anchor side on P2 to P6, pixels of the network's input."""
     canonical_scale: int = 224
     """Box side, pixels of the network's input, that is pooled from P4 (FPN paper, eq. 1)."""
@@ -34,15 +34,16 @@ class ModelConfig:
     box_fc: int = 1024
     """Units of the box head's fully connected layer."""
     mask_convs: int = 4
-    """3x3 convolutions of the mask head."""
-    nl_heads: tuple[str, ...] = ("box", "mask")
+    """3x3 convolutions of the mask head, at least one."""
+    nl_heads: tuple[Literal["box", "mask"], ...] = ("box", "mask")
     """Heads that have a Non-Local RoI block in front of them: box, mask, both or none."""
     nl_embedding: int = 64
     """Channels of phi and psi, D_f of the paper."""
     nl_g: int = 64
     """Channels of g, D_g of the paper: how many the block appends to each RoI."""
     nl_scale: Literal["sqrt", "none"] = "sqrt"
-    """sqrt divides the correlation by the root of its length; none is the paper's plain product."""
+    """sqrt divides the correlation by the root of its length; none is the paper's plain product, started from small
+    weights instead of Xavier's."""
     rpn_pre_nms: tuple[int, int] = (2000, 1000)
     """Proposals kept per level before NMS, in training and in testing."""
     rpn_post_nms: tuple[int, int] = (2000, 1000)

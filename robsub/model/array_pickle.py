@@ -81,8 +81,26 @@ class _Array(_StandIn):
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
-        raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
-        self.array = np.frombuffer(raw, dtype.dtype).reshape(shape, order="F" if fortran else "C")
+        self.array = _array(data, dtype, shape, "F" if fortran else "C")
+
+
+class _ArrayOfBuffer(_Array):
+    """For ``_frombuffer``, by which NumPy writes arrays since pickle's protocol 5."""
+
+    def __init__(self, data: Any, dtype: Any, shape: Any, order: Any, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.array = _array(data, dtype, shape, order)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a state where none belongs")
+
+
+def _array(data: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
+    if isinstance(data, str | _Bytes):
+        data = data.encode("latin1") if isinstance(data, str) else bytes(data)
+    if not isinstance(data, bytes | bytearray) or order not in ("C", "F"):
+        raise pickle.UnpicklingError(f"numbers in a {type(data).__name__} of order {order!r}")
+    return np.frombuffer(data, dtype.dtype).reshape(shape, order=order)
 
 
 class _Dict(dict[Any, Any]):
@@ -98,6 +116,8 @@ class _ArrayUnpickler(pickle.Unpickler):
         match module.replace("numpy._core", "numpy.core"), name:
             case ("numpy.core.multiarray", "_reconstruct") | ("numpy", "ndarray"):
                 return _Array
+            case "numpy.core.numeric", "_frombuffer":
+                return _ArrayOfBuffer
             case "numpy", "dtype":
                 return _DType
             case "numpy.core.multiarray", "scalar":

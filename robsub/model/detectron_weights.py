@@ -9,7 +9,6 @@ torchvision does; the input of their first convolution is BGR.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor
@@ -27,16 +26,6 @@ class Layer(NamedTuple):
     """Detectron's, without the ending for weight or bias; that of a norm ends in ``_gn``."""
     module: str
     """Detectron.pytorch's."""
-
-
-def detectron_settings(config: ModelConfig) -> ModelConfig:
-    """The configuration in which converted weights give what they gave in Detectron.
-
-    Its images are 0 to 255 less a mean, its anchors are rounded and stand on the middle of a stride, and its RoIAlign
-    pools boxes of inclusive corners.
-    """
-    mean = (122.7717 / 255, 115.9465 / 255, 102.9801 / 255)
-    return replace(config, geometry="detectron", image_mean=mean, image_std=(1 / 255, 1 / 255, 1 / 255))
 
 
 def from_blobs(blobs: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:

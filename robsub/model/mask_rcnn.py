@@ -24,6 +24,9 @@ def build_model(config: ModelConfig, inference: InferenceConfig, num_classes: in
         config: the network.
         inference: its settings.
         num_classes: classes with the background, which is class 0.
+
+    Raises:
+        ValueError: ``norm_groups`` does not divide the channels; a recipe that was read has been checked for that.
     """
     return MaskRCNN(config, inference, num_classes)
 
@@ -48,7 +51,11 @@ class MaskRCNN(nn.Module):
         targets: Sequence[Target] | None = None,
         classes: Sequence[int] | None = None,
     ) -> dict[str, Tensor] | list[Detections]:
-        """``losses(images, targets)`` in training, ``detect(images, classes)`` in evaluation."""
+        """``losses(images, targets)`` in training, ``detect(images, classes)`` in evaluation.
+
+        Raises:
+            ValueError: no targets in training.
+        """
         if not self.training:
             return self.detect(images, classes)
         if targets is None:

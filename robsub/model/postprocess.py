@@ -7,12 +7,11 @@ and Komodakis 2015.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 from torchvision.ops.boxes import clip_boxes_to_image, remove_small_boxes
 
 from robsub.recipe import InferenceConfig
@@ -123,12 +122,15 @@ def soft_nms(found: ScoredBoxes, method: str, iou_threshold: float, sigma: float
     return kept._replace(scores=torch.tensor(scores, dtype=kept.scores.dtype))
 
 
-def _overlap(box: Tensor, boxes: Tensor) -> Tensor:
-    """IoU of one box (4,) with (N, 4) boxes; torchvision's, without its checks in this innermost loop."""
-    sides = torch.minimum(box[2:], boxes[:, 2:]).sub_(torch.maximum(box[:2], boxes[:, :2])).clamp_(min=0)
-    common = sides[:, 0] * sides[:, 1]
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    return common / (areas + (box[2] - box[0]) * (box[3] - box[1]) - common)
+def _overlap(a: Tensor, b: Tensor) -> Tensor:
+    """IoU of boxes (..., 4), pair by pair as they broadcast; without checks, for soft-NMS's innermost loop."""
+    sides = torch.minimum(a[..., 2:], b[..., 2:]).sub_(torch.maximum(a[..., :2], b[..., :2])).clamp_(min=0)
+    common = sides[..., 0] * sides[..., 1]
+    return common / (_area(a) + _area(b) - common)
+
+
+def _area(boxes: Tensor) -> Tensor:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
 def _decay(iou: Tensor, method: str, iou_threshold: float, sigma: float) -> Tensor:
@@ -150,34 +152,35 @@ def box_voting(
         iou_threshold: IoU from which a candidate votes.
         beta: temperature or exponent of some methods.
     """
-    boxes, scores = kept.boxes.clone(), kept.scores.clone()
-    for label in sorted(set(kept.labels.tolist())):
-        mine = kept.labels == label
-        voters = found.at(found.labels == label)
-        iou = box_iou(kept.boxes[mine].double(), voters.boxes.double())  # (k, n)
-        votes = (iou >= iou_threshold).double()  # (k, n)
-        raw = voters.scores.double()  # (n,)
-        weights = votes * raw
-        boxes[mine] = (weights @ voters.boxes.double() / weights.sum(1, keepdim=True)).to(boxes.dtype)
-        if method != "id":
-            scores[mine] = _voted_scores(method, raw, votes, iou, beta).to(scores.dtype)
-    return ScoredBoxes(boxes, scores, kept.labels)
+    boxes = found.boxes.double()
+    pick, voter = torch.where(kept.labels[:, None] == found.labels)  # (p,) all pairs of a class, by pick
+    iou = _overlap(kept.boxes.double().index_select(0, pick), boxes.index_select(0, voter))  # (p,)
+    near = iou >= iou_threshold
+    pick, voter, iou = pick[near], voter[near], iou[near]  # (v,) the votes
+    raw = found.scores.double()[voter]  # (v,)
+
+    def over_votes(values: Tensor) -> Tensor:
+        """(k, ...) the sums of (v, ...) over each pick's votes."""
+        return values.new_zeros(len(kept.labels), *values.shape[1:]).index_add_(0, pick, values)
+
+    moved = over_votes(raw[:, None] * boxes[voter]) / over_votes(raw)[:, None]  # (k, 4)
+    scores = kept.scores if method == "id" else _voted_scores(method, raw, iou, over_votes, beta)
+    return ScoredBoxes(moved.to(kept.boxes.dtype), scores.to(kept.scores.dtype), kept.labels)
 
 
-def _voted_scores(method: str, raw: Tensor, votes: Tensor, iou: Tensor, beta: float) -> Tensor:
-    """(k,) new scores from the voters' raw scores (n,), their votes (k, n) of 0 and 1, and their IoU (k, n)."""
-    count = votes.sum(1)
+def _voted_scores(method: str, raw: Tensor, iou: Tensor, over_votes: Callable[[Tensor], Tensor], beta: float) -> Tensor:
+    """(k,) new scores from the votes' raw scores and IoUs, (v,) each, and what sums over each pick's votes."""
+    count = over_votes(torch.ones_like(raw))
     match method:
         case "avg":
-            return votes @ raw / count
+            return over_votes(raw) / count
         case "iou_avg":
-            weights = votes * iou
-            return weights @ raw / weights.sum(1)
+            return over_votes(iou * raw) / over_votes(iou)
         case "generalized_avg":
-            return (votes @ raw**beta / count) ** (1 / beta)
+            return (over_votes(raw**beta) / count) ** (1 / beta)
         case "quasi_sum":
-            return votes @ raw / count**beta
+            return over_votes(raw) / count**beta
         case "temp_avg":
             # Detectron's softmax of (log p, log(1 - p)) / beta, in its two-class form.
-            return votes @ torch.sigmoid(torch.logit(raw) / beta) / count
+            return over_votes(torch.sigmoid(torch.logit(raw) / beta)) / count
     raise ValueError(f"no such box voting method: {method}")

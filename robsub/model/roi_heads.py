@@ -55,8 +55,11 @@ def _build_pool(config: ModelConfig, head: str, side: int) -> tuple[PyramidRoIAl
     shortened = 1.0 if config.geometry == "detectron" else 0.0
     if head not in config.nl_heads:
         return PyramidRoIAlign(side, config.canonical_scale, shortened), config.fpn_channels
-    scale = (config.nl_embedding * side**2) ** -0.5 if config.nl_scale == "sqrt" else 1.0
-    block = NonLocalRoIBlock(config.fpn_channels, config.nl_embedding, config.nl_g, scale)
+    channels = config.fpn_channels, config.nl_embedding, config.nl_g
+    if config.nl_scale == "none":
+        block = NonLocalRoIBlock.paper(*channels)
+    else:
+        block = NonLocalRoIBlock(*channels, scale=(config.nl_embedding * side**2) ** -0.5)
     return NonLocalRoIAlign(block, side, config.canonical_scale, shortened), config.fpn_channels + config.nl_g
 
 

@@ -55,7 +55,16 @@ class PyramidRoIAlign(MultiScaleRoIAlign):  # type: ignore[misc]
         self.map_levels = PyramidLevels(canonical_scale, shortened)
 
     def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
-        """Pool all images' boxes, per image (n, 4) XYXY pixels, to (sum of n, D, side, side)."""
+        """Pool all images' boxes.
+
+        Args:
+            x: per level ``"0"`` to ``"3"``, P2 to P5, (images, D, H / stride, W / stride).
+            boxes: per image (n, 4) XYXY pixels of the network's input.
+            image_shapes: per image its (height, width) there.
+
+        Returns:
+            (sum of n, D, side, side).
+        """
         pooled: Tensor = super().forward(x, [shorten(b, self.shortened) for b in boxes], image_shapes)
         return pooled
 
@@ -75,7 +84,7 @@ class NonLocalRoIAlign(PyramidRoIAlign):
         self.block = block
 
     def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
-        """Pool all images' boxes, per image (n, 4) XYXY pixels, to (sum of n, D + D_g, side, side)."""
+        """Pool all images' boxes to (sum of n, D + D_g, side, side); arguments as in ``PyramidRoIAlign``."""
         pooled = super().forward(x, boxes, image_shapes)
         enriched: Tensor = self.block(pooled, [len(boxes_of_image) for boxes_of_image in boxes])
         return enriched

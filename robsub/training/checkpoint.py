@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import torch
 
 from dataset_adapters.problems import InputError
 from robsub.files import atomic_path
+from robsub.torch_files import FORMAT, read_torch_file, require_checkpoint
 
 CHECKPOINT = "checkpoint.pt"
 """The last one."""
@@ -20,7 +19,6 @@ BEST = "best.pt"
 """The one with the best validation."""
 FORMER = "checkpoint-*.pt"
 """The last few, by iteration, the last one among them."""
-FORMAT = "robsub-checkpoint-1"
 
 
 def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int = 1, best: bool = False) -> None:
@@ -87,32 +85,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         path: the file, or the run's folder.
 
     Raises:
-        InputError: it is missing, damaged, or no checkpoint of robsub.
+        InputError: it is missing, damaged, forged, or no checkpoint of robsub.
     """
     path = checkpoint_file(path)
-    try:
-        _check_records(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise InputError(
-            path, found=f"a file that does not load ({reason})", expected="a whole checkpoint of robsub",
-            fix="Name another with --checkpoint, or train again.",
-        ) from error  # fmt: skip
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise InputError(
-            path, found="weights without robsub's recipe", expected=f"a checkpoint of format {FORMAT}",
-            fix="Name a run of 'robsub train' with --checkpoint.",
-        )  # fmt: skip
+    if path.suffix == ".pkl":
+        raise _other_weights(path, "Detectron's weights", "train --recipe detectron")
+    state = read_torch_file(path, "a whole checkpoint of robsub", "Name another with --checkpoint, or train again.")
+    if state.get("format") != FORMAT:
+        raise _other_weights(path, "weights without robsub's recipe", "train")
+    require_checkpoint(state, path)
     return state
 
 
-def _check_records(path: Path) -> None:
-    """torch writes a CRC for every record, but does not look at it when it reads."""
-    with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise ValueError(f"record {damaged} is damaged")
+def _other_weights(path: Path, found: str, command: str) -> InputError:
+    return InputError(
+        path, found=found, expected=f"a checkpoint of format {FORMAT}, as 'robsub train' writes it",
+        fix=f"Start a run from them with 'robsub {command} -o train.init={path}', and name that run.",
+    )  # fmt: skip
 
 
 def checkpoint_file(path: Path) -> Path:

@@ -51,6 +51,15 @@ class Process:
         if self.world_size > 1:
             dist.barrier()
 
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """What stands in it is done by the main process, then by all others."""
+        if not self.is_main:
+            self.wait()
+        yield
+        if self.is_main:
+            self.wait()
+
     def share(self, value: T) -> T:
         """The main process's value, in every process."""
         if self.world_size == 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -58,10 +60,10 @@ class Head(nn.Module):
         return self.layers(x)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("scale", [1.0, (8 * SIDE**2) ** -0.5])
-def test_head_with_the_block_learns_the_context(scale: float) -> None:
+@pytest.mark.parametrize("make", [NonLocalRoIBlock, NonLocalRoIBlock.paper], ids=["default", "paper"])
+def test_head_with_the_block_learns_the_context(make: Callable[..., NonLocalRoIBlock]) -> None:
     torch.manual_seed(0)
-    assert train(Head(NonLocalRoIBlock(CHANNELS, 8, 8, scale))) > 0.95
+    assert train(Head(make(CHANNELS, 8, 8))) > 0.95
 
 
 def test_head_without_it_guesses() -> None:

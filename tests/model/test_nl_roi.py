@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from robsub.model.nl_roi import NonLocalRoIBlock
+from robsub.model.roi_heads import build_roi_heads
+from robsub.recipe import InferenceConfig, ModelConfig
 
 D, D_F, D_G, SIDE = 12, 5, 6, 7
 
@@ -84,12 +90,64 @@ def test_attention_is_float32_under_autocast() -> None:
     torch.testing.assert_close(attention, made.attention(x)[0], atol=0.1, rtol=0)
 
 
+def test_double_precision_stays_double() -> None:
+    made, x = block().double(), rois(6).double()
+    with torch.no_grad():
+        q, k = made.phi(x).flatten(1), made.psi(x).flatten(1)
+        expected = torch.softmax(q @ k.T, dim=1) @ made.g(x).mean(dim=(2, 3))
+        torch.testing.assert_close(made(x)[:, D:, 0, 0], expected, rtol=0, atol=1e-12)
+
+
+def test_shapes_are_known_without_numbers() -> None:
+    with torch.device("meta"):
+        made = NonLocalRoIBlock(D, D_F, D_G)
+    assert made(torch.zeros(4, D, 5, 3, device="meta"), [1, 3]).shape == (4, D + D_G, 5, 3)
+
+
+@pytest.mark.parametrize("counts", [[4, 4], [4, 6], [-1, 10], []])
+def test_wrong_counts_are_named(counts: list[int]) -> None:
+    with pytest.raises(ValueError, match=rf"{re.escape(str(counts))} adds up to {sum(counts)}, but x holds 9 RoIs"):
+        block()(rois(9), counts)
+
+
+def test_scale_is_read_in_every_pass() -> None:
+    made, x = NonLocalRoIBlock(D, D_F, D_G), rois(6)
+    assert made.scale == (D_F * 7 * 7) ** -0.5
+    q, k = made.phi(x).flatten(1), made.psi(x).flatten(1)
+    for scale in (1.0, 0.3):
+        made.scale = scale
+        torch.testing.assert_close(made.attention(x)[0], torch.softmax(scale * q @ k.T, dim=1))
+
+
 @pytest.mark.parametrize("side", [7, 14])
-def test_start_does_not_saturate(side: int) -> None:
+@pytest.mark.parametrize("make", [NonLocalRoIBlock, NonLocalRoIBlock.paper], ids=["default", "paper"])
+def test_start_does_not_saturate(make: Callable[..., NonLocalRoIBlock], side: int) -> None:
     """The effective number of RoIs, exp(entropy), stays far from 1 on features of unit size."""
     x = torch.randn(64, 256, side, side).relu()
-    for scale in (1.0, (64 * side**2) ** -0.5):
-        with torch.no_grad():
-            (attention,) = NonLocalRoIBlock(256, 64, 64, scale).attention(x)
-        effective = torch.special.entr(attention).sum(1).exp().mean()
-        assert effective > 4, scale
+    with torch.no_grad():
+        (attention,) = make(256, 64, 64).attention(x)
+    assert torch.special.entr(attention).sum(1).exp().mean() > 4
+
+
+def test_presets_differ_in_scale_and_start() -> None:
+    """Xavier's weights without a scale leave one RoI: why the paper's preset starts small."""
+    x = torch.randn(64, 256, 7, 7).relu()
+    paper, default = NonLocalRoIBlock.paper(256, 64, 64), NonLocalRoIBlock(256, 64, 64)
+    assert paper.scale == 1
+    assert float(paper.phi.weight.detach().std()) == pytest.approx(0.01, rel=0.05)
+    assert float(default.phi.weight.detach().std()) == pytest.approx((2 / (256 + 64)) ** 0.5, rel=0.05)
+    assert not default.g[2].bias.any()
+    with torch.no_grad():
+        (attention,) = NonLocalRoIBlock(256, 64, 64, scale=1.0).attention(x)
+    assert torch.special.entr(attention).sum(1).exp().mean() < 3
+
+
+def test_recipe_chooses_the_preset(config: ModelConfig) -> None:
+    def blocks(**change: Any) -> list[NonLocalRoIBlock]:
+        heads = build_roi_heads(replace(config, nl_embedding=16, **change), InferenceConfig(), 3)
+        return [heads.box_roi_pool.block, heads.mask_roi_pool.block]
+
+    assert [block.scale for block in blocks()] == [(16 * side**2) ** -0.5 for side in (7, 14)]
+    for made in blocks(nl_scale="none"):
+        assert made.scale == 1
+        assert float(made.phi.weight.detach().std()) == pytest.approx(0.01, rel=0.2)

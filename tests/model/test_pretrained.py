@@ -18,22 +18,17 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn, maskrcnn_resnet5
 
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
+from robsub.config import load_recipe
 from robsub.model.array_pickle import read_arrays
 from robsub.model.detectron_weights import layers
 from robsub.model.mask_rcnn import MaskRCNN, build_model
-from robsub.model.pretrained import load_pretrained, read_weights
-from robsub.model.roi_pool import PyramidRoIAlign
-from robsub.model.rpn import DetectronAnchors
+from robsub.model.pretrained import OtherSetting, load_pretrained
+from robsub.model.weights_file import read_weights
 from robsub.recipe import InferenceConfig, ModelConfig
+from robsub.torch_files import FORMAT
 
 from .conftest import scene
 
-ZOO = """conv1_w conv1_gn_s conv1_gn_b res2_0_branch1_w res2_0_branch1_gn_s res2_0_branch2a_w res3_3_branch2b_gn_b
-res4_5_branch2c_w res5_2_branch2c_gn_s fpn_inner_res5_2_sum_w fpn_inner_res5_2_sum_gn_b fpn_inner_res4_5_sum_lateral_w
-fpn_inner_res2_2_sum_lateral_gn_s fpn_res5_2_sum_w fpn_res3_3_sum_gn_s conv_rpn_fpn2_w conv_rpn_fpn2_b
-rpn_cls_logits_fpn2_w rpn_bbox_pred_fpn2_b head_conv1_w head_conv4_gn_b fc6_w fc6_b cls_score_w bbox_pred_b
-_mask_fcn1_w _mask_fcn4_gn_s conv5_mask_w conv5_mask_b mask_fcn_logits_w mask_fcn_logits_b""".split()
-"""Some blobs of Detectron's ``e2e_mask_rcnn_R-50-FPN_3x_gn``."""
 COCO_ROWS = 81
 
 
@@ -80,21 +75,17 @@ def python2_pickle(blobs: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     return b"\x80\x02}(" + text(b"blobs") + b"}(" + items + b"u" + text(b"cfg") + text(b"MODEL: {}") + b"u."
 
 
+def run_of(model: MaskRCNN) -> dict[str, Any]:
+    """A checkpoint of robsub."""
+    recipe = {"model": asdict(model.config)}
+    return {"format": FORMAT, "recipe": recipe, "classes": list(JOINT_CLASSES), "model": model.state_dict()}
+
+
 def detections(model: MaskRCNN) -> list[Tensor]:
     image = torch.rand(3, 96, 192, generator=torch.Generator().manual_seed(1))
     found = model.detect([image])[0]
     assert len(found)
     return [found.boxes, found.scores, found.labels, found.mask_probs]
-
-
-def test_table_names_every_parameter_of_the_paper_model() -> None:
-    with torch.device("meta"):
-        model = build(ModelConfig(nl_heads=()), COCO_ROWS)
-    ours = {f"{layer.ours}.{parameter}" for layer in layers(model.config) for parameter in ("weight", "bias")}
-    assert model.state_dict().keys() <= ours
-    assert len(model.state_dict()) == 223
-    blobs = {layer.blob for layer in layers(model.config)}
-    assert {name.removesuffix("_w").removesuffix("_s").removesuffix("_b") for name in ZOO} <= blobs
 
 
 @pytest.mark.parametrize("python2", [True, False])
@@ -140,21 +131,29 @@ def test_imagenet_backbone_fills_the_backbone_alone(plain: ModelConfig, tmp_path
     assert all(name.startswith("backbone.body.") for name in report.loaded)
     assert report.unused == ("pred_w",)
     assert "roi_heads.box_roi_pool.block.phi.weight" in report.kept
-    assert report.other_settings[0] == "geometry = detectron"
-    assert "trained with model.geometry = detectron" in report.text()
+    assert "trained with model.geometry = detectron, here torchvision" in report.text()
+    assert "--recipe detectron" in report.text()
+
+
+def test_recipe_detectron_has_the_settings_of_its_weights(tmp_path: Path) -> None:
+    path = tmp_path / "R-50-GN.pkl"
+    path.write_bytes(python2_pickle({"conv1_w": np.zeros((64, 3, 7, 7), np.float32)}))
+    ours, papers = load_recipe("detectron").model, load_recipe("rob2018").model
+    assert read_weights(path, ours).config == ours
+    trained = read_weights(path, papers).config
+    assert trained == ours != papers
 
 
 @pytest.mark.parametrize("convs", [0, 2])
 def test_model_with_blocks_starts_as_the_one_without(plain: ModelConfig, tmp_path: Path, convs: int) -> None:
     plain = replace(plain, box_convs=convs)
     without = build(plain)
-    torch.save(
-        {"recipe": {"model": asdict(plain)}, "classes": JOINT_CLASSES, "model": without.state_dict()}, tmp_path / "w.pt"
-    )
+    torch.save(run_of(without), tmp_path / "w.pt")
     model = build(replace(plain, nl_heads=("box", "mask")))
     report = load_pretrained(model, tmp_path / "w.pt", JOINT_CLASSES)
     assert all(".block." in name for name in report.kept)
-    assert report.unused == report.other_settings == ()
+    assert report.unused == ()
+    assert report.other_settings == (OtherSetting("nl_heads", (), ("box", "mask")),)
     for ours, theirs in zip(detections(model), detections(without), strict=True):
         assert torch.equal(ours, theirs)
     model.train()
@@ -165,21 +164,72 @@ def test_model_with_blocks_starts_as_the_one_without(plain: ModelConfig, tmp_pat
     assert widened[:, plain.fpn_channels :].abs().sum() > 0  # it learns from the first step
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "here"),
+    [
+        ("width", 8, 16), ("stem_kernel", 7, 3), ("fpn_channels", 16, 32), ("box_fc", 128, 256), ("box_convs", 3, 2),
+        ("mask_convs", 1, 2), ("layers", (1, 1, 2, 1), (1, 1, 1, 1)), ("block", "basic", "bottleneck"),
+    ],
+)  # fmt: skip
+def test_a_run_of_another_network_is_refused(
+    plain: ModelConfig, tmp_path: Path, setting: str, value: Any, here: Any
+) -> None:
+    torch.save(run_of(build(replace(plain, **{setting: value}))), tmp_path / "run.pt")
+    with pytest.raises(InputError) as error:
+        load_pretrained(build(plain), tmp_path / "run.pt", JOINT_CLASSES)
+    problem = error.value.problem
+    assert (problem.found, problem.expected) == (f"weights of model.{setting} = {value}", f"model.{setting} = {here}")
+
+
+def test_half_a_run_is_refused(plain: ModelConfig, tmp_path: Path) -> None:
+    run = run_of(build(plain))
+    del run["model"]["rpn.head.cls_logits.weight"]
+    torch.save(run, tmp_path / "run.pt")
+    with pytest.raises(InputError, match=r"no tensor that fits rpn\.head\.cls_logits\.weight"):
+        load_pretrained(build(plain), tmp_path / "run.pt", JOINT_CLASSES)
+
+
+@pytest.mark.parametrize("convs", [0, 2])
+@pytest.mark.parametrize("change", [{"nl_g": 4}, {"nl_embedding": 4}, {"nl_heads": ()}])
+def test_heads_go_on_without_a_block_that_does_not_fit(
+    plain: ModelConfig, tmp_path: Path, convs: int, change: Any
+) -> None:
+    """They keep what they know of a RoI's own features, and read nothing yet from the new block."""
+    trained = replace(plain, nl_heads=("box", "mask"), box_convs=convs)
+    theirs = build(trained)
+    torch.save(run_of(theirs), tmp_path / "run.pt")
+    model = build(replace(trained, **change))
+    report = load_pretrained(model, tmp_path / "run.pt", JOINT_CLASSES)
+    (name,) = change
+    assert report.other_settings == (OtherSetting(name, getattr(trained, name), change[name]),)
+    assert f"trained with model.{name} = {getattr(trained, name)}, here {change[name]}" in report.text()
+    assert all(".block." in name for name in (*report.kept, *report.unused))
+    cells = {"roi_heads.box_head.fc6.weight": 49} if convs == 0 else {"roi_heads.box_head.0.0.weight": 1}
+    for head, each in {**cells, "roi_heads.mask_head.0.0.weight": 1}.items():
+        own, given = model.get_parameter(head), theirs.get_parameter(head)
+        features = plain.fpn_channels * each
+        assert torch.equal(own[:, :features], given[:, :features])
+        assert not own[:, features:].any()
+
+
+def test_a_run_of_the_same_network_is_taken_whole(plain: ModelConfig, tmp_path: Path) -> None:
+    theirs = build(replace(plain, nl_heads=("box",), rpn_batch=64))
+    torch.save(run_of(theirs), tmp_path / "run.pt")
+    model = build(replace(plain, nl_heads=("box",)))
+    report = load_pretrained(model, tmp_path / "run.pt", JOINT_CLASSES)
+    assert report.kept == report.unused == ()
+    assert report.other_settings == (OtherSetting("rpn_batch", 64, 128),)
+    for ours, wanted in zip(model.state_dict().values(), theirs.state_dict().values(), strict=True):
+        assert torch.equal(ours, wanted)
+
+
 def test_detectron_pytorch_checkpoint(plain: ModelConfig, tmp_path: Path) -> None:
-    """Its names: ``lib/modeling`` of that repository."""
     theirs = build(plain, COCO_ROWS)
     state = theirs.state_dict()
     modules = {
         f"{layer.module}.{parameter}": state[f"{layer.ours}.{parameter}"]
         for layer in layers(plain) for parameter in ("weight", "bias") if f"{layer.ours}.{parameter}" in state
     }  # fmt: skip
-    assert {
-        "Conv_Body.conv_body.res1.gn1.weight", "Conv_Body.conv_body.res5.0.downsample.1.bias",
-        "Conv_Body.conv_body.res2.0.conv3.weight", "Conv_Body.conv_top.0.weight",
-        "Conv_Body.topdown_lateral_modules.2.conv_lateral.1.weight", "Conv_Body.posthoc_modules.3.0.weight",
-        "RPN.FPN_RPN_cls_score.bias", "Box_Head.convs.4.weight", "Box_Head.fc.bias", "Box_Outs.bbox_pred.weight",
-        "Mask_Head.conv_fcn.3.weight", "Mask_Head.upconv.weight", "Mask_Outs.classify.bias",
-    } <= modules.keys()  # fmt: skip
     torch.save({"step": 9, "model": modules, "optimizer": {"state": {}}}, tmp_path / "model_step9.pth")
     model = build(plain)
     report = load_pretrained(model, tmp_path / "model_step9.pth", JOINT_CLASSES)
@@ -271,6 +321,30 @@ def test_forged_arrays_are_refused(tmp_path: Path) -> None:
     assert read_arrays(path)["conv1_w"].shape == (2, 3)
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_protocol_of_pickle_is_read(tmp_path: Path, protocol: int) -> None:
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    blobs = {"rows": rows, "columns": np.asfortranarray(rows), "wide": rows.astype(np.float64)}
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps({"blobs": blobs}, protocol))
+    read = read_arrays(tmp_path / "w.pkl")
+    assert read.keys() == blobs.keys()
+    for name, array in blobs.items():
+        assert read[name].dtype == array.dtype
+        np.testing.assert_array_equal(read[name], array)
+
+
+def test_forged_buffers_are_refused(tmp_path: Path) -> None:
+    """A number in the place of bytes would ask for that many of them."""
+    framed = pickle.dumps({"conv1_w": np.zeros(2, np.float32)}, 5)
+    whole = framed[:2] + framed[11:]  # without the length of what follows
+    numbers = b"\x96" + struct.pack("<Q", 8) + bytes(8)
+    assert numbers in whole
+    for data, words in ((b"M\xff\xff", "numbers in a int"), (b"\x8c\x01a", "buffer size")):
+        (tmp_path / "w.pkl").write_bytes(whole.replace(numbers, data))
+        with pytest.raises(InputError, match=words):
+            read_arrays(tmp_path / "w.pkl")
+
+
 def test_truncated_weights_are_refused(plain: ModelConfig, tmp_path: Path) -> None:
     pickled = python2_pickle({"conv1_w": np.zeros((16, 3, 3, 3), np.float32)})
     torch.save({"conv1.weight": torch.zeros(16, 3, 3, 3)}, tmp_path / "whole.pth")
@@ -289,7 +363,11 @@ def test_weights_of_something_else_are_refused(plain: ModelConfig, tmp_path: Pat
     blobs = {"conv1_w": np.zeros((16, 3, 3, 3), np.float32), "res_conv1_bn_s": np.zeros(16, np.float32)}
     for wrong, words in (
         (blobs, "batch norm"),
-        ({"conv1_w": np.zeros((64, 3, 7, 7), np.float32)}, "no tensor that fits"),
+        (
+            {"conv1_w": np.zeros((64, 3, 7, 7), np.float32)},
+            r"model\.width = 64, model\.stem_kernel = 7, expected model\.width = 16, model\.stem_kernel = 3",
+        ),
+        ({"head_w": np.zeros((64, 3), np.float32)}, r"no tensor that fits backbone\.body\.conv1\.weight, but head_w"),
         (
             {"conv1_w": np.full((16, 3, 3, 3), np.nan, np.float32)},
             "432 of 432 numbers NaN or infinite in backbone.body.conv1",
@@ -298,27 +376,3 @@ def test_weights_of_something_else_are_refused(plain: ModelConfig, tmp_path: Pat
         path.write_bytes(python2_pickle(wrong))
         with pytest.raises(InputError, match=words):
             load_pretrained(build(plain), path, JOINT_CLASSES)
-
-
-def test_anchors_are_detectrons() -> None:
-    """The table in the head of Detectron's ``generate_anchors.py``: inclusive, stride 16, pixels counted from 1."""
-    official = [
-        [-83, -39, 100, 56], [-175, -87, 192, 104], [-359, -183, 376, 200], [-55, -55, 72, 72], [-119, -119, 136, 136],
-        [-247, -247, 264, 264], [-35, -79, 52, 96], [-79, -167, 96, 184], [-167, -343, 184, 360],
-    ]  # fmt: skip
-    made = [DetectronAnchors((*((8,),) * 2, (size,), *((8,),) * 2), ((0.5, 1.0, 2.0),) * 5) for size in (128, 256, 512)]
-    ours = torch.stack([anchors.cell_anchors[2] for anchors in made], dim=1).flatten(0, 1)
-    assert (ours - torch.tensor([0, 0, 1, 1]) + 1).tolist() == official
-    assert made[0].cell_anchors[0][1].tolist() == [-2, -2, 6, 6]
-
-
-def test_pooled_cells_are_detectrons() -> None:
-    """On a ramp a cell's value is its place: Detectron's cells divide the box from corner to corner, unshifted."""
-    ramp = {level: torch.arange(64.0).expand(1, 1, 64, 64) for level in "0123"}
-    roi = torch.tensor([[8.0, 8, 65, 65]])  # from pixel 8 to pixel 64, both included, 57 pixels: P2
-    for shortened, last in ((1.0, 64), (0.0, 65)):
-        pooled = PyramidRoIAlign(7, 224, shortened)(ramp, [roi], [(256, 256)])
-        centres = (8 + (torch.arange(7) + 0.5) / 7 * (last - 8)) / 4
-        torch.testing.assert_close(pooled[0, 0, 3], centres)
-    big = PyramidRoIAlign(7, 224, 1.0).map_levels([torch.tensor([[0.0, 0, 223, 223], [0, 0, 222, 222]])])
-    assert big.tolist() == [2, 1]  # 224 pixels wide with the last one

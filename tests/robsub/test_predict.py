@@ -6,9 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -17,48 +15,18 @@ import torch
 from PIL import Image
 
 from dataset_adapters.ground_truth import Prediction
-from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
-from robsub.config import load_recipe, recipe_to_dict
 from robsub.model.detections import Detections
-from robsub.model.mask_rcnn import build_model
 from robsub.photos import read_photo
 from robsub.predict import BATCHES_UNDER_WAY, Detector, ahead, load_detector, predict, save_attention
 from robsub.predictions import MANIFEST, PredictionStore
-from robsub.recipe import InferenceConfig
-from robsub.training.checkpoint import FORMAT, load_checkpoint
+from robsub.training.checkpoint import load_checkpoint
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's network with random weights, which finds something everywhere."""
-    torch.manual_seed(0)
-    recipe = load_recipe("demo")
-    recipe = replace(recipe, inference=InferenceConfig(score_threshold=0.0, detections_per_image=5))
-    model = build_model(recipe.model, recipe.inference, 1 + len(JOINT_CLASSES))
-    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    state = {"recipe": recipe_to_dict(recipe), "classes": list(JOINT_CLASSES), "model": model.state_dict()}
-    torch.save({"format": FORMAT, **state}, path)
-    return path
-
-
-@pytest.fixture
-def kitti(world: Path, tmp_path: Path) -> Path:
-    """A data root with a copy of KITTI."""
-    copytree(world / "kitti", tmp_path / "data/kitti")
-    return tmp_path / "data"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def altered(checkpoint: Path, path: Path, **changes: Any) -> Path:
@@ -135,22 +103,43 @@ def test_nan_is_named_with_its_tensor(kitti: Path, checkpoint: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "words"),
+    ("setting", "value"),
     [
-        ("nl_g", 4, r"g\.0\.weight of shape \(8, 32, 1, 1\), expected shape \(4, .* or model\.nl_g"),
-        ("nl_heads", (), "block.phi.weight of shape .*, expected none"),
-        ("layers", (1, 1, 1, 2), r"layer4\.1\.conv1\.weight missing, expected .* model\.layers"),
-        ("width", 8, r"body\.conv1\.weight .* model\.width"),
-        ("fpn_channels", 16, r"fpn\.inner_blocks.* model\.fpn_channels"),
+        ("nl_g", 4), ("nl_embedding", 4), ("nl_heads", ("mask",)), ("layers", (1, 1, 1, 2)), ("width", 8),
+        ("stem_kernel", 7), ("fpn_channels", 16), ("box_fc", 128), ("box_convs", 3), ("mask_convs", 3),
+        ("block", "bottleneck"),
     ],
 )  # fmt: skip
-def test_another_configuration_is_named(
-    checkpoint: Path, tmp_path: Path, setting: str, value: object, words: str
-) -> None:
+def test_another_configuration_is_named(checkpoint: Path, tmp_path: Path, setting: str, value: object) -> None:
     state = load_checkpoint(checkpoint)
+    there = state["recipe"]["model"][setting]
     state["recipe"]["model"][setting] = value
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError) as error:
         load_detector(tmp_path / "other.pt", state, CPU)
+    problem = error.value.problem
+    assert problem.found == f"weights of model.{setting} = {there}"
+    assert problem.expected == f"model.{setting} = {value}, as its recipe says"
+
+
+def test_a_tensor_of_another_shape_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    for name, words in (
+        ("rpn.head.cls_logits.bias", r"found rpn\.head\.cls_logits\.bias of shape \(2,\), expected shape \(3,\)\."),
+        (
+            "roi_heads.box_predictor.cls_score.bias",
+            "of shape .2,., expected shape .27,., a row for each of its classes",
+        ),
+    ):
+        state = load_checkpoint(checkpoint)
+        state["model"][name] = torch.zeros(2)
+        with pytest.raises(InputError, match=words):
+            load_detector(tmp_path / "other.pt", state, CPU)
+        del state["model"][name]
+        with pytest.raises(InputError, match="missing"):
+            load_detector(tmp_path / "other.pt", state, CPU)
+    with pytest.raises(InputError, match=r"found extra of shape .*, expected no such tensor"):
+        load_detector(
+            checkpoint, {**state, "model": load_checkpoint(checkpoint)["model"] | {"extra": torch.ones(1)}}, CPU
+        )
 
 
 def test_odd_photos_are_rgb(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dataset_adapters.problems import InputError
 from robsub.config import RECIPES, load_recipe, recipe_from_dict, recipe_to_dict
 from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
+from robsub.recipe_limits import LIMITS
 from robsub.recipe_text import field_docstrings, images_text, recipe_text
 
 
@@ -38,7 +40,7 @@ def test_every_setting_says_what_it_means(kind: type) -> None:
 
 
 @pytest.mark.parametrize("overrides", [(), ("train.temperature=inf", "inference.nms=hard", 'train.init="a\\\\b"')])
-@pytest.mark.parametrize("name", ["rob2018", "finetune", "demo"])
+@pytest.mark.parametrize("name", ["rob2018", "finetune", "detectron", "demo"])
 def test_a_shown_recipe_reads_as_itself(name: str, overrides: tuple[str, ...], tmp_path: Path) -> None:
     recipe = load_recipe(name, overrides)
     shown = recipe_text(recipe)
@@ -110,6 +112,20 @@ def test_round_trip() -> None:
         ("train.batch_size=true", "train.batch_size = True"),
         ("inference.nms=softest", "linear, gaussian, hard"),
         ("model.layers=[1, 'x']", "model.layers"),
+        ("model.layers=[1, 1, 1]", "expected 4 of a whole number"),
+        ("model.anchor_sizes=[8, 16, 32, 64]", "expected 5 of a whole number"),
+        ("model.image_mean=[0.5]", "expected 3 of a number"),
+        ("model.nl_heads=['boxes']", "expected a list, each one of box, mask"),
+        ("model.nl_heads=box", "expected a list, each one of box, mask"),
+        ("model.norm_groups=7", "expected a divisor of model.width = 16"),
+        ("model.fpn_channels=28", "found model.norm_groups = 8, expected a divisor of model.fpn_channels = 28"),
+        ("model.width=0", "expected above 0"),
+        ("model.stem_kernel=4", "expected odd"),
+        ("model.mask_convs=0", "found model.mask_convs = 0"),
+        ("model.image_std=[0.2, 0, 0.2]", "expected numbers, each above 0"),
+        ("inference.sizes=[640, -5]", "expected numbers, each above 0"),
+        ("inference.mask_threshold=0", "above 0 and at most 1"),
+        ("inference.score_threshold=nan", "from 0 to 1"),
         ("nonsense", "PART.NAME=VALUE"),
     ],
 )
@@ -119,8 +135,36 @@ def test_wrong_settings_are_refused(override: str, words: str) -> None:
     assert words in str(error.value)
 
 
+def test_every_number_of_the_network_and_its_inference_has_a_limit() -> None:
+    named = {name for names, _, _ in LIMITS for name in names.split()}
+    parts = {"model": asdict(ModelConfig()), "inference": asdict(InferenceConfig())}
+    numbers = {
+        f"{part}.{name}" for part, values in parts.items() for name, value in values.items()
+        if not isinstance(value, (str, bool)) and name != "nl_heads"
+    }  # fmt: skip
+    assert named == numbers
+
+
+def test_settings_are_judged_together(tmp_path: Path) -> None:
+    """In a file and in overrides that only go together with what follows."""
+    (tmp_path / "mine.toml").write_text('base = "demo"\n[model]\nnorm_groups = 12\n')
+    recipe = load_recipe(str(tmp_path / "mine.toml"), ("model.width=24", "model.fpn_channels=36"))
+    assert recipe.model.norm_groups == 12
+    with pytest.raises(InputError, match=r"mine\.toml: found model\.norm_groups = 12, expected a divisor"):
+        load_recipe(str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"model": 3}, "model = 3"), ({3: {}}, "unknown setting '3'"), ({"model": {3: 4}}, "'model.3'")],
+)
+def test_a_forged_recipe_is_refused(settings: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        recipe_from_dict(settings, "checkpoint", "a file")
+
+
 def test_an_unknown_recipe_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="demo, finetune, rob2018"):
+    with pytest.raises(InputError, match="demo, detectron, finetune, rob2018"):
         load_recipe("rob2017")
     broken = tmp_path / "mine.toml"
     broken.write_text("[train\n")

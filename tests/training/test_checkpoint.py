@@ -20,7 +20,8 @@ from robsub.training.checkpoint import (
 
 
 def save(run: Path, iteration: int, *, keep: int = 3, best: bool = False) -> None:
-    state = {"iteration": iteration, "model": {"weight": torch.full((64, 64), float(iteration))}}
+    weights = {"weight": torch.full((64, 64), float(iteration))}
+    state = {"recipe": {}, "classes": [], "iteration": iteration, "model": weights}
     save_checkpoint(run, state, keep=keep, best=best)
 
 
