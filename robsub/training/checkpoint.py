@@ -30,14 +30,28 @@ def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int = 1, best: bo
         keep: how many of the last checkpoints are kept.
         best: whether it takes the place of ``best.pt``.
     """
-    with atomic_path(run / CHECKPOINT) as temporary:
-        torch.save({"format": FORMAT, **state}, temporary)
+    save_tensors(run / CHECKPOINT, {"format": FORMAT, **state})
     if best:
         _link(run / CHECKPOINT, run / BEST)
     if keep > 1:
         _link(run / CHECKPOINT, run / FORMER.replace("*", f"{state['iteration']:07}"))
     for path in former_checkpoints(run)[keep if keep > 1 else 0 :]:
         path.unlink()
+
+
+def save_tensors(path: Path, values: dict[str, Any]) -> None:
+    """Write plain values and tensors to a file that ``torch.load`` reads, atomically.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(values, file)
+        except RuntimeError as error:  # torch's own, over the file's
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
 
 
 def former_checkpoints(run: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from dataset_adapters.problems import InputError
-from robsub.files import write_text
+from robsub.files import naming, write_text
 
 METRICS = "metrics.jsonl"
 VALIDATION = "validation.jsonl"
@@ -46,7 +46,8 @@ class MetricsLog:
 
     def _write(self, name: str, iteration: int, values: Mapping[str, float]) -> None:
         line = {"iteration": iteration, **{key: round(value, 6) for key, value in values.items()}}
-        with (self.run / name).open("a", encoding="utf-8") as file:
+        path = self.run / name
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self.board is not None:
             for key, value in values.items():

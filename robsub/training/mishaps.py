@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from PIL import Image
 
 from dataset_adapters.problems import InputError
 from robsub.files import atomic_path
 from robsub.recipe import TrainConfig
+from robsub.training.checkpoint import save_tensors
 from robsub.training.joint_dataset import Sample
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -60,9 +60,8 @@ def require_finite(losses: Mapping[str, float], samples: Sequence[Sample], itera
     for sample in samples:
         with atomic_path(folder / f"{sample.name.replace('/', '-')}.png") as temporary:
             Image.fromarray(sample.image.permute(1, 2, 0).numpy()).save(temporary, format="PNG")
-    with atomic_path(folder / "batch.pt") as temporary:
-        batch = [{"name": s.name, "image": s.image, "target": s.target} for s in samples]
-        torch.save({"iteration": iteration, "losses": dict(losses), "batch": batch}, temporary)
+    batch = [{"name": s.name, "image": s.image, "target": s.target} for s in samples]
+    save_tensors(folder / "batch.pt", {"iteration": iteration, "losses": dict(losses), "batch": batch})
     raise InputError(
         run, found=f"a loss of {next(iter(wrong.values()))} ({', '.join(wrong)}) at iteration {iteration}",
         expected="a finite loss",
