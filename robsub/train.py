@@ -17,7 +17,8 @@ import torch
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from robsub.config import recipe_from_dict
-from robsub.recipe import Recipe, TrainConfig
+from robsub.recipe import Recipe
+from robsub.recipe_limits import require_limits
 from robsub.recipe_text import paper_count_note
 from robsub.training.checkpoint import BEST, CHECKPOINT, load_newest_checkpoint, remove_checkpoints
 from robsub.training.distributed import join_run, leave_cores
@@ -78,7 +79,7 @@ def train(
         InputError: data is missing or broken, a run of another recipe, nothing to resume, another training in the
             folder, settings that contradict each other, not enough memory, a loss that is not finite.
     """
-    check_settings(recipe.train)
+    require_limits(recipe, f"the recipe {recipe.name}")
     torch.manual_seed(recipe.train.seed)
     leave_cores(recipe.train.workers)
     frames = annotated_frames(recipe.train, data_root, options)
@@ -102,32 +103,6 @@ def train(
         trainer.start(state)
         trainer.run()
         return Run(out, trainer.iteration, images, trainer.best, tuple(sorted(trainer.broken)))
-
-
-def check_settings(config: TrainConfig) -> None:
-    """Refuse settings of training that have no meaning.
-
-    Raises:
-        InputError: names the first of them.
-    """
-    least = {"batch_size": 1, "accumulate": 1, "iterations": 1, "keep_checkpoints": 1, "log_every": 1}
-    least |= {"checkpoint_every": 1, "workers": 0, "validate_every": 0, "validate_images": 0, "max_broken": 0}
-    for name, low in least.items():
-        if getattr(config, name) < low:
-            raise _unfit(name, f"{getattr(config, name)}", f"{low} or more")
-    if config.temperature <= 0:
-        raise _unfit("temperature", f"{config.temperature}", "more than 0")
-    if not 0 <= config.ema < 1:
-        raise _unfit("ema", f"{config.ema}", "0, or a decay below 1 such as 0.9998")
-    if len(config.step_rates) != len(config.steps):
-        raise _unfit("step_rates", f"{len(config.step_rates)} rates", f"one for each of the {len(config.steps)} steps")
-    whole = len(config.weights) == len(config.datasets) and min(config.weights) >= 0 and any(config.weights)
-    if config.sampling == "weights" and not whole:
-        raise _unfit("weights", f"{list(config.weights)}", f"one for each of {', '.join(config.datasets)}, not all 0")
-
-
-def _unfit(name: str, found: str, expected: str) -> InputError:
-    return InputError(f"train.{name}", found=found, expected=expected, fix=f"Set it with -o train.{name}=...")
 
 
 def _tell_start(recipe: Recipe, images: TrainingImages, state: Mapping[str, Any] | None) -> None:

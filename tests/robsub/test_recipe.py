@@ -126,6 +126,27 @@ def test_round_trip() -> None:
         ("inference.sizes=[640, -5]", "expected numbers, each above 0"),
         ("inference.mask_threshold=0", "above 0 and at most 1"),
         ("inference.score_threshold=nan", "from 0 to 1"),
+        ("train.accumulate=0", "found train.accumulate = 0, expected above 0"),
+        ("train.shorter_sides=[640, 0]", "found train.shorter_sides = (640, 0), expected numbers, each above 0"),
+        ("train.flip=3", "from 0 to 1"),
+        ("train.clip_norm=-1", "0 or more"),
+        ("train.momentum=2", "from 0 and below 1"),
+        ("train.ema=1.0", "from 0 and below 1"),
+        ("train.weight_decay=-1", "0 or more"),
+        ("train.temperature=nan", "above 0"),
+        ("train.learning_rate=-1", "0 or more"),
+        ("train.learning_rate=nan", "0 or more"),
+        ("train.learning_rate=inf", "0 or more"),
+        ("train.seed=-1", "from 0 to 2^63 - 1"),
+        ("train.datasets=[]", "one data set or more, each once"),
+        ('train.datasets=["kitti", "kitti"]', "one data set or more, each once"),
+        ("train.sampling=weights", "found train.weights = [], expected a weight for each of cityscapes, kitti"),
+        ("train.weights=[1, 2]", "a weight for each of cityscapes, kitti"),
+        ("train.weights=[0, 0, 0, 0, 0]", "not all 0"),
+        ("train.weights=[nan, 1, 1, 1, 1]", "expected numbers, each 0 or more"),
+        ("train.steps=[1]", "expected a rate for each of the 1 steps"),
+        ("train.steps=[3, 2, 1]", "in ascending order"),
+        ("train.freeze_stages=2", "or a train.init"),
         ("nonsense", "PART.NAME=VALUE"),
     ],
 )
@@ -135,12 +156,12 @@ def test_wrong_settings_are_refused(override: str, words: str) -> None:
     assert words in str(error.value)
 
 
-def test_every_number_of_the_network_and_its_inference_has_a_limit() -> None:
+def test_every_number_has_a_limit() -> None:
     named = {name for names, _, _ in LIMITS for name in names.split()}
-    parts = {"model": asdict(ModelConfig()), "inference": asdict(InferenceConfig())}
+    parts = {"model": asdict(ModelConfig()), "train": asdict(TrainConfig()), "inference": asdict(InferenceConfig())}
     numbers = {
         f"{part}.{name}" for part, values in parts.items() for name, value in values.items()
-        if not isinstance(value, (str, bool)) and name != "nl_heads"
+        if not isinstance(value, (str, bool)) and name not in ("nl_heads", "datasets")
     }  # fmt: skip
     assert named == numbers
 
