@@ -28,7 +28,7 @@ from robsub.training.images import TrainingImages
 from robsub.training.joint_dataset import JointDataset, Sample
 from robsub.training.metrics import MetricsLog, memory_mb
 from robsub.training.mishaps import memory_advice, require_finite
-from robsub.training.optimizer import build_optimizer, moving_average
+from robsub.training.optimizer import build_optimizer, freeze, moving_average, set_rate
 from robsub.training.schedule import learning_rate, progress, steps_in_all
 from robsub.training.validation import Validation
 
@@ -57,6 +57,7 @@ class Trainer:
         self.model = build_model(recipe.model, recipe.inference, num_classes=1 + len(JOINT_CLASSES)).to(process.device)
         if self.config.channels_last:
             self.model.to(memory_format=torch.channels_last)
+        freeze(self.config, self.model.backbone.body)
         self.average = moving_average(self.config, self.model)
         self.optimizer = build_optimizer(self.config, self.model)
         self.iteration = 0
@@ -215,8 +216,7 @@ class Trainer:
 
     def _step(self, module: nn.Module, samples: Sequence[Sample], done: float) -> dict[str, float]:
         """One optimizer step; returns the losses."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.iteration, done)
+        set_rate(self.optimizer, learning_rate(self.config, self.iteration, done))
         self.model.transform.min_size = step_shorter_side(self.config, self.iteration) or self.recipe.model.min_size
         self.optimizer.zero_grad()
         losses = self._backward(module, samples)
