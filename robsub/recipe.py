@@ -118,8 +118,8 @@ class TrainConfig:
     keep_empty: bool = True
     """Train on images without an object too. Leaving them out reads all ground truth once, before the first step."""
     max_broken: int = 10
-    """Images that do not open or whose labels are wrong, after which each process stops; up to then another image
-    takes their place."""
+    """Files of images that do not open or whose labels are wrong, after which training stops; up to then another image
+    takes their place. Of several processes each counts its own until the next checkpoint."""
     iterations: int = 136_000
     """Length of the run in steps."""
     batch_size: int = 16

@@ -13,7 +13,7 @@ from dataset_adapters.problems import InputError
 from robsub.config import RECIPES, load_recipe, recipe_from_dict, recipe_to_dict
 from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
 from robsub.recipe_limits import LIMITS
-from robsub.recipe_text import field_docstrings, images_text, recipe_text
+from robsub.recipe_text import field_docstrings, recipe_text, remarks
 
 
 def test_rob2018_is_the_papers_recipe_and_the_dataclasses_default() -> None:
@@ -82,11 +82,19 @@ def test_wrong_bases_are_refused(text: str, words: str, tmp_path: Path) -> None:
 
 
 def test_the_images_found_are_told_beside_the_papers_number(world: Path) -> None:
-    text = images_text(load_recipe("rob2018"), world)
+    text = remarks(load_recipe("rob2018"), world)
     assert "kitti             10 of 10" in text
     assert "in all            33 of 33" in text
     assert "76,528" in text
-    assert "76,528" not in images_text(load_recipe("demo", ('train.datasets=["kitti"]',)), world)
+    assert "random weights; the paper begins with Detectron's" in text
+    for others in ('train.datasets=["kitti"]', "train.split=train"):
+        assert "76,528" not in remarks(load_recipe("rob2018", (others,)), world)
+    assert "begins with the weights in a.pkl" in remarks(load_recipe("rob2018", ("train.init=a.pkl",)), world)
+
+
+def test_a_data_set_that_is_half_there_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "kitti").mkdir()
+    assert "kitti              0 of 160 (no image)" in remarks(load_recipe("demo"), tmp_path)
 
 
 def test_overrides_win_and_keep_their_types() -> None:
@@ -106,7 +114,7 @@ def test_round_trip() -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("train.batchsize=8", "Did you mean 'train.batch_size'?"),
+        ("train.batchsize=8", "setting 'train.batchsize', expected a known one. Did you mean 'train.batch_size'?"),
         ("trian.batch_size=8", "Did you mean 'train'?"),
         ("train.batch_size=many", "train.batch_size = 'many'"),
         ("train.batch_size=true", "train.batch_size = True"),

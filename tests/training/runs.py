@@ -8,9 +8,9 @@ from typing import Any
 
 SETTINGS = (
     "train.iterations=6", "train.batch_size=2", "train.workers=0", "train.log_every=1", "train.checkpoint_every=2",
-    "train.time_budget_s=0",
+    "train.keep_checkpoints=3", "train.time_budget_s=0",
 )  # fmt: skip
-"""Six steps, a checkpoint after every second one."""
+"""Six steps, and the checkpoints after every second one."""
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
