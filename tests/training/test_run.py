@@ -112,15 +112,3 @@ def test_a_second_training_in_the_folder_is_refused(world: Path, recipe: Recipe,
         process.kill()
     with locked(tmp_path):
         pass
-
-
-def test_settings_that_do_not_train_may_change_and_the_others_are_all_named(
-    whole: Path, world: Path, tmp_path: Path
-) -> None:
-    assert train(load_recipe("demo", (*SETTINGS, "train.log_every=7")), world, whole).iteration == 6
-    other = load_recipe("demo", (*SETTINGS, "train.seed=3", "model.nl_g=4", "train.workers=1"))
-    with pytest.raises(InputError) as error:
-        train(other, world, whole)
-    assert "found a run with model.nl_g = 8, train.seed = 0, expected model.nl_g = 4, train.seed = 3" in str(
-        error.value
-    )
