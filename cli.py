@@ -115,7 +115,7 @@ def train(
 
     settings = load_recipe(recipe, override)
     if show_recipe:
-        click.echo(f"{recipe_text(settings)}\n{remarks(settings, data.root)}")
+        click.echo(f"{recipe_text(settings)}\n{remarks(settings, data.root, data.options)}")
         return
     from robsub.train import train as run_training
 

@@ -7,10 +7,12 @@ import inspect
 import json
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from dataset_adapters.base import DatasetAdapter, Split
+from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
@@ -62,45 +64,41 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def remarks(recipe: Recipe, data_root: Path) -> str:
+def remarks(recipe: Recipe, data_root: Path, options: Options | None = None) -> str:
     """What a training of the recipe would begin with here, as comments that may stand below ``recipe_text``."""
-    text = f"{images_text(recipe, data_root, found_images(recipe, data_root))}\nTraining {start_text(recipe)}."
-    return textwrap.indent(text, "# ")
+    adapters = [get_adapter(name, data_root, options) for name in recipe.train.datasets]
+    found = {adapter.name: _found(adapter, recipe.train.split) for adapter in adapters}
+    return textwrap.indent(f"{images_text(recipe, adapters, found)}\nTraining {start_text(recipe)}.", "# ")
 
 
-def images_text(recipe: Recipe, data_root: Path, found: Mapping[str, int | str]) -> str:
+def _found(adapter: DatasetAdapter, split: Split) -> int | str:
+    try:
+        return len(adapter.frames(split))
+    except InputError as error:
+        return error.problem.found
+
+
+def images_text(recipe: Recipe, adapters: Iterable[DatasetAdapter], found: Mapping[str, int | str]) -> str:
     """How many training images each data set has here and should have, and why the sum is not the paper's.
 
     Args:
-        recipe: names data sets and split.
-        data_root: the folder that holds the data sets.
-        found: the images of each data set, or why there is none.
+        recipe: names the split.
+        adapters: its data sets.
+        found: the images of each of them, or what is there instead.
     """
     split = recipe.train.split
     lines = [f"Training images, split {split!r}, found of expected:"]
     counts, expected = [], []
-    for name in recipe.train.datasets:
-        here, whole = found[name], get_adapter(name, data_root).frames_expected(split)
+    for adapter in adapters:
+        here, whole = found[adapter.name], adapter.frames_expected(split)
         counts.append(0 if isinstance(here, str) else here)
         expected.append(whole or 0)
         reason = f" ({here})" if isinstance(here, str) else ""
-        lines.append(f"  {name:<12}{counts[-1]:>8} of {'?' if whole is None else whole}{reason}")
+        lines.append(f"  {adapter.name:<12}{counts[-1]:>8} of {'?' if whole is None else whole}{reason}")
     lines.append(f"  {'in all':<12}{sum(counts):>8} of {sum(expected)}")
     if set(recipe.train.datasets) == set(TrainConfig().datasets) and split == PAPER_SPLIT:
         lines += textwrap.wrap(_paper_count_note(sum(counts)), WIDTH)
     return "\n".join(lines)
-
-
-def found_images(recipe: Recipe, data_root: Path) -> dict[str, int | str]:
-    """How many images of the recipe's split each of its data sets has, or what is there instead."""
-    found: dict[str, int | str] = {}
-    for name in recipe.train.datasets:
-        adapter = get_adapter(name, data_root)
-        try:
-            found[name] = len(adapter.frames(recipe.train.split))
-        except InputError as error:
-            found[name] = error.problem.found
-    return found
 
 
 def start_text(recipe: Recipe) -> str:

@@ -17,6 +17,7 @@ import torch
 
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
+from dataset_adapters.registry import get_adapter
 from robsub.config import recipe_from_dict
 from robsub.recipe import Recipe
 from robsub.recipe_limits import require_limits
@@ -24,7 +25,7 @@ from robsub.recipe_text import images_text, start_text
 from robsub.training.changes import Change, changed_settings
 from robsub.training.checkpoint import BEST, CHECKPOINT, load_newest_checkpoint, remove_checkpoints
 from robsub.training.distributed import Process, join_run, leave_cores
-from robsub.training.images import AdapterFrame, TrainingImages, annotated_frames, training_images
+from robsub.training.images import AdapterFrame, TrainingImages, annotated_frames, count_images, training_images
 from robsub.training.lock import locked
 from robsub.training.metrics import METRICS, TENSORBOARD, VALIDATION, MetricsLog
 from robsub.training.mishaps import NOT_FINITE
@@ -92,7 +93,9 @@ def train(
         if state is not None and state["finished"] and _is_over(recipe, state):
             return Run(out, state["iteration"], shared_images(recipe, frames, out, process), state.get("best", {}))
         if process.is_main:
-            _tell_start(recipe, data_root, frames, state, changes)
+            adapters = [get_adapter(name, data_root, options) for name in recipe.train.datasets]
+            say(images_text(recipe, adapters, count_images(recipe.train, frames)))
+            _tell_start(recipe, state, changes)
         return _train(recipe, frames, out, process, state)
 
 
@@ -140,15 +143,7 @@ def _is_over(recipe: Recipe, state: Mapping[str, Any]) -> bool:
     return progress(recipe.train, state["iteration"], state["seconds"]) >= 1
 
 
-def _tell_start(
-    recipe: Recipe,
-    data_root: Path,
-    frames: Sequence[AdapterFrame],
-    state: Mapping[str, Any] | None,
-    changes: Sequence[Change],
-) -> None:
-    names = [adapter.name for adapter, _ in frames]
-    say(images_text(recipe, data_root, {name: names.count(name) for name in recipe.train.datasets}))
+def _tell_start(recipe: Recipe, state: Mapping[str, Any] | None, changes: Sequence[Change]) -> None:
     if state is None:
         say(start_text(recipe))
         return

@@ -87,7 +87,7 @@ def annotated_frames(config: TrainConfig, data_root: Path, options: Options | No
 
 def training_images(config: TrainConfig, frames: Sequence[AdapterFrame], run: Path) -> TrainingImages:
     """Leave out and group images as the recipe asks; what had to be read for it is kept in the run's folder."""
-    images = TrainingImages(tuple(frames), _counts(config, frames))
+    images = TrainingImages(tuple(frames), count_images(config, frames))
     if config.keep_empty and not config.group_by_aspect:
         return images
     facts = _known_facts(images, run / INDEX, objects=not config.keep_empty)
@@ -99,10 +99,11 @@ def training_images(config: TrainConfig, frames: Sequence[AdapterFrame], run: Pa
         )  # fmt: skip
     left = tuple(af for af, _ in kept)
     groups = tuple(int(fact.lying) for _, fact in kept) if config.group_by_aspect else ()
-    return TrainingImages(left, _counts(config, left), len(frames) - len(left), groups)
+    return TrainingImages(left, count_images(config, left), len(frames) - len(left), groups)
 
 
-def _counts(config: TrainConfig, frames: Sequence[AdapterFrame]) -> dict[str, int]:
+def count_images(config: TrainConfig, frames: Sequence[AdapterFrame]) -> dict[str, int]:
+    """Images of each data set of the recipe, in its order; 0 for one that is not here."""
     names = [adapter.name for adapter, _ in frames]
     return {name: names.count(name) for name in config.datasets}
 
