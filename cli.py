@@ -111,18 +111,18 @@ def train(
     Goes on from the run's checkpoint if there is one. On many GPUs: torchrun --nproc-per-node N -m robsub train ...
     """
     from robsub.config import load_recipe
-    from robsub.recipe_text import images_text, recipe_text
+    from robsub.recipe_text import recipe_text, remarks
 
     settings = load_recipe(recipe, override)
     if show_recipe:
-        click.echo(f"{recipe_text(settings)}\n{images_text(settings, data.root)}")
+        click.echo(f"{recipe_text(settings)}\n{remarks(settings, data.root, data.options)}")
         return
     from robsub.train import train as run_training
 
     place = out or places.run_path(settings.name)
     run = run_training(settings, data.root, place, overwrite=overwrite, resume=resume, options=data.options)
-    click.echo(run.text())
-    click.echo(f"Next: robsub predict --dataset kitti --checkpoint {run.path}")
+    tell(run.text())
+    tell(f"Next: robsub predict --dataset kitti --checkpoint {run.path}")
 
 
 @main.command(short_help="Fill a prediction store.")

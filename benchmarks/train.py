@@ -31,7 +31,6 @@ from robsub.model.backbone import build_backbone, group_norm
 from robsub.model.mask_rcnn import build_model
 from robsub.recipe import ModelConfig, Recipe
 from robsub.training.distributed import Process
-from robsub.training.images import TrainingImages
 from robsub.training.joint_dataset import Sample, load_sample
 from robsub.training.optimizer import build_optimizer
 from robsub.training.trainer import Trainer
@@ -100,8 +99,7 @@ def bare_step(recipe: Recipe, samples: Sequence[Sample]) -> Step:
 
 def robsub_step(recipe: Recipe, samples: Sequence[Sample], folder: Path) -> Step:
     """The step of ``robsub train``."""
-    images = TrainingImages((), dict.fromkeys(recipe.train.datasets, 0))
-    trainer = Trainer(recipe, images, folder, Process(0, 1, torch.device("cpu")))
+    trainer = Trainer(recipe, (), folder, Process(0, 1, torch.device("cpu")))
     return partial(trainer._step, trainer.model.train(), samples, 0.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,9 @@ from robsub.files import explain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+HEAD_START_S = 10.0
+"""How long the other processes of torchrun let the main one tell why it cannot work."""
+
 
 class Refusal(click.ClickException):
     """One paragraph on standard error, exit status 2."""
@@ -30,7 +34,13 @@ class Refusal(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        """Print it."""
+        """Print it.
+
+        Under torchrun most refusals are those of every process, and torchrun ends them all when one has ended: so the
+        main one tells first.
+        """
+        if os.environ.get("RANK", "0") != "0":
+            time.sleep(HEAD_START_S)
         click.echo(f"robsub: {self.message}", err=True)
 
 

@@ -157,7 +157,8 @@ def unknown_setting(source: str | Path, name: str, known: Mapping[str, object]) 
     """The refusal of a setting that does not exist, with the nearest known one."""
     near = difflib.get_close_matches(name, known, n=1)
     return InputError(
-        source, found=f"the unknown setting {name!r}", expected=f"one of {', '.join(known)}",
+        source, found=f"the unknown setting {name!r}",
+        expected="a known one" if near else f"one of {', '.join(known)}",
         fix=f"Did you mean {near[0]!r}?" if near else "Remove it.",
     )  # fmt: skip
 

@@ -46,6 +46,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an operating-system error inside be told as one of ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, path) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, UTF-8."""
     with atomic_path(path) as temporary:

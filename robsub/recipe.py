@@ -98,6 +98,9 @@ class TrainConfig:
 
     init: str = ""
     """Weights to start from: a run, a checkpoint, or Detectron's .pkl; empty for random ones."""
+    freeze_stages: int = 0
+    """Parts of the backbone that keep the weights of init, the stem first, then the stages; Detectron's FREEZE_AT is 2.
+    """
     datasets: tuple[str, ...] = ("cityscapes", "kitti", "wilddash", "scannet", "ade20k")
     """Data sets trained on jointly."""
     allow_missing: bool = False
@@ -115,8 +118,8 @@ class TrainConfig:
     keep_empty: bool = True
     """Train on images without an object too. Leaving them out reads all ground truth once, before the first step."""
     max_broken: int = 10
-    """Images that do not open or whose labels are wrong, after which each process stops; up to then another image
-    takes their place."""
+    """Files of images that do not open or whose labels are wrong, after which training stops; up to then another image
+    takes their place. Of several processes each counts its own until the next checkpoint."""
     iterations: int = 136_000
     """Length of the run in steps."""
     batch_size: int = 16
@@ -132,6 +135,8 @@ class TrainConfig:
     """SGD with momentum, or AdamW."""
     learning_rate: float = 0.02
     """Rate after the warm-up."""
+    bias_rate: float = 1.0
+    """What the rate of biases is multiplied by; Detectron has 2."""
     schedule: Literal["steps", "cosine"] = "steps"
     """Piecewise constant, or half a cosine down to zero."""
     steps: tuple[int, ...] = (56_000, 76_000, 116_000)

@@ -7,15 +7,20 @@ import inspect
 import json
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from dataset_adapters.base import DatasetAdapter, Split
+from dataset_adapters.options import Options
+from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
 
 PAPER_IMAGES = 76_528
 """Training images of the paper (section 3)."""
+PAPER_SPLIT = "trainval"
+"""The split of each data set that the paper trained on."""
 WIDTH = 110
 """Characters of a comment's line."""
 
@@ -59,35 +64,54 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def images_text(recipe: Recipe, data_root: Path) -> str:
+def remarks(recipe: Recipe, data_root: Path, options: Options | None = None) -> str:
+    """What a training of the recipe would begin with here, as comments that may stand below ``recipe_text``."""
+    adapters = [get_adapter(name, data_root, options) for name in recipe.train.datasets]
+    found = {adapter.name: _found(adapter, recipe.train.split) for adapter in adapters}
+    return textwrap.indent(f"{images_text(recipe, adapters, found)}\nTraining {start_text(recipe)}.", "# ")
+
+
+def _found(adapter: DatasetAdapter, split: Split) -> int | str:
+    try:
+        return len(adapter.frames(split))
+    except InputError as error:
+        return error.problem.found
+
+
+def images_text(recipe: Recipe, adapters: Iterable[DatasetAdapter], found: Mapping[str, int | str]) -> str:
     """How many training images each data set has here and should have, and why the sum is not the paper's.
 
     Args:
-        recipe: names data sets and split.
-        data_root: the folder that holds the data sets.
-
-    Raises:
-        InputError: a data set is on disk, but its split is not.
+        recipe: names the split.
+        adapters: its data sets.
+        found: the images of each of them, or what is there instead.
     """
-    adapters = [get_adapter(name, data_root) for name in recipe.train.datasets]
     split = recipe.train.split
-    found = [len(adapter.frames(split)) if adapter.root.is_dir() else 0 for adapter in adapters]
-    expected = [adapter.frames_expected(split) for adapter in adapters]
-    rows = [
-        f"  {adapter.name:<12}{here:>8} of {'?' if whole is None else whole}"
-        for adapter, here, whole in zip(adapters, found, expected, strict=True)
-    ]
-    lines = [
-        f"Training images, split {split!r}, found of expected:",
-        *rows,
-        f"  {'in all':<12}{sum(found):>8} of {sum(filter(None, expected))}",
-    ]
-    if set(recipe.train.datasets) == set(TrainConfig().datasets):
-        lines += textwrap.wrap(paper_count_note(sum(found)), WIDTH)
+    lines = [f"Training images, split {split!r}, found of expected:"]
+    counts, expected = [], []
+    for adapter in adapters:
+        here, whole = found[adapter.name], adapter.frames_expected(split)
+        counts.append(0 if isinstance(here, str) else here)
+        expected.append(whole or 0)
+        reason = f" ({here})" if isinstance(here, str) else ""
+        lines.append(f"  {adapter.name:<12}{counts[-1]:>8} of {'?' if whole is None else whole}{reason}")
+    lines.append(f"  {'in all':<12}{sum(counts):>8} of {sum(expected)}")
+    if set(recipe.train.datasets) == set(TrainConfig().datasets) and split == PAPER_SPLIT:
+        lines += textwrap.wrap(_paper_count_note(sum(counts)), WIDTH)
     return "\n".join(lines)
 
 
-def paper_count_note(found: int) -> str:
+def start_text(recipe: Recipe) -> str:
+    """What weights a training begins with."""
+    if recipe.train.init:
+        return f"begins with the weights in {recipe.train.init}"
+    paper = ModelConfig()
+    same = (recipe.model.block, recipe.model.layers) == (paper.block, paper.layers)
+    advice = "; the paper begins with Detectron's: --recipe detectron -o train.init=PATH" if same else ""
+    return f"begins with random weights{advice}"
+
+
+def _paper_count_note(found: int) -> str:
     """Why the number of images is not the paper's."""
     return (
         f"The paper counts {PAPER_IMAGES:,} valid training images; here are {found:,}. It does not say which release "

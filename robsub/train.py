@@ -6,9 +6,10 @@ same command goes on from the checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,21 @@ import torch
 
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
+from dataset_adapters.registry import get_adapter
 from robsub.config import recipe_from_dict
-from robsub.recipe import Recipe, TrainConfig
-from robsub.recipe_text import paper_count_note
+from robsub.recipe import Recipe
+from robsub.recipe_limits import require_limits
+from robsub.recipe_text import images_text, start_text
+from robsub.training.changes import Change, changed_settings
 from robsub.training.checkpoint import BEST, CHECKPOINT, load_newest_checkpoint, remove_checkpoints
-from robsub.training.distributed import join_run, leave_cores
-from robsub.training.images import TrainingImages, annotated_frames, training_images
+from robsub.training.distributed import Process, join_run, leave_cores
+from robsub.training.images import AdapterFrame, TrainingImages, annotated_frames, count_images, training_images
 from robsub.training.lock import locked
-from robsub.training.trainer import Trainer, say
-
-FREE = frozenset(
-    "allow_missing max_broken workers checkpoint_every keep_checkpoints validate_every validate_images log_every "
-    "tensorboard".split()
-)
-"""Settings of training that a run may change when it goes on: none has a part in what is learned."""
+from robsub.training.metrics import METRICS, TENSORBOARD, VALIDATION, MetricsLog
+from robsub.training.mishaps import NOT_FINITE
+from robsub.training.say import say
+from robsub.training.schedule import progress
+from robsub.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -78,70 +80,89 @@ def train(
         InputError: data is missing or broken, a run of another recipe, nothing to resume, another training in the
             folder, settings that contradict each other, not enough memory, a loss that is not finite.
     """
-    check_settings(recipe.train)
+    require_limits(recipe, f"the recipe {recipe.name}")
     torch.manual_seed(recipe.train.seed)
     leave_cores(recipe.train.workers)
     frames = annotated_frames(recipe.train, data_root, options)
     with join_run() as process, locked(out) if process.is_main else nullcontext():
-        if recipe.train.batch_size % process.world_size:
-            raise InputError(
-                "train.batch_size", found=f"{recipe.train.batch_size} images for {process.world_size} processes",
-                expected="as many for each", fix=f"Choose a multiple of {process.world_size}.",
-            )  # fmt: skip
+        _require_even_share(recipe, process)
         if overwrite and process.is_main and not process.restarted:
-            remove_checkpoints(out)
+            remove_run(out)
         process.wait()
-        state = former_state(recipe, out, resume)
-        images = process.share(training_images(recipe.train, frames, out) if process.is_main else None)
-        assert images is not None
-        if state is not None and state["finished"]:
-            return Run(out, state["iteration"], images, state.get("best", {}))
+        state, changes = former_state(recipe, out, resume)
+        if state is not None and state["finished"] and _is_over(recipe, state):
+            return Run(out, state["iteration"], shared_images(recipe, frames, out, process), state.get("best", {}))
         if process.is_main:
-            _tell_start(recipe, images, state)
-        trainer = Trainer(recipe, images, out, process)
-        trainer.start(state)
-        trainer.run()
-        return Run(out, trainer.iteration, images, trainer.best, tuple(sorted(trainer.broken)))
+            adapters = [get_adapter(name, data_root, options) for name in recipe.train.datasets]
+            say(images_text(recipe, adapters, count_images(recipe.train, frames)))
+            _tell_start(recipe, state, changes)
+        return _train(recipe, frames, out, process, state)
 
 
-def check_settings(config: TrainConfig) -> None:
-    """Refuse settings of training that have no meaning.
-
-    Raises:
-        InputError: names the first of them.
-    """
-    least = {"batch_size": 1, "accumulate": 1, "iterations": 1, "keep_checkpoints": 1, "log_every": 1}
-    least |= {"checkpoint_every": 1, "workers": 0, "validate_every": 0, "validate_images": 0, "max_broken": 0}
-    for name, low in least.items():
-        if getattr(config, name) < low:
-            raise _unfit(name, f"{getattr(config, name)}", f"{low} or more")
-    if config.temperature <= 0:
-        raise _unfit("temperature", f"{config.temperature}", "more than 0")
-    if not 0 <= config.ema < 1:
-        raise _unfit("ema", f"{config.ema}", "0, or a decay below 1 such as 0.9998")
-    if len(config.step_rates) != len(config.steps):
-        raise _unfit("step_rates", f"{len(config.step_rates)} rates", f"one for each of the {len(config.steps)} steps")
-    whole = len(config.weights) == len(config.datasets) and min(config.weights) >= 0 and any(config.weights)
-    if config.sampling == "weights" and not whole:
-        raise _unfit("weights", f"{list(config.weights)}", f"one for each of {', '.join(config.datasets)}, not all 0")
+def _train(
+    recipe: Recipe, frames: Sequence[AdapterFrame], out: Path, process: Process, state: dict[str, Any] | None
+) -> Run:
+    """Train, what is refused quickly first and what takes long last."""
+    trainer = Trainer(recipe, dict.fromkeys(adapter for adapter, _ in frames), out, process)
+    trainer.start(state)
+    tensorboard = recipe.train.tensorboard
+    with MetricsLog(out, trainer.iteration, tensorboard=tensorboard) if process.is_main else nullcontext() as log:
+        images = shared_images(recipe, frames, out, process)
+        if process.is_main:
+            _tell_images(images, trainer, state)
+        trainer.run(images, log)
+    return Run(out, trainer.iteration, images, trainer.best, tuple(sorted(trainer.broken.stamps)))
 
 
-def _unfit(name: str, found: str, expected: str) -> InputError:
-    return InputError(f"train.{name}", found=found, expected=expected, fix=f"Set it with -o train.{name}=...")
+def shared_images(recipe: Recipe, frames: Sequence[AdapterFrame], out: Path, process: Process) -> TrainingImages:
+    """The images that the recipe trains on, which the main process finds for all."""
+    images = process.share(training_images(recipe.train, frames, out) if process.is_main else None)
+    assert images is not None
+    return images
 
 
-def _tell_start(recipe: Recipe, images: TrainingImages, state: Mapping[str, Any] | None) -> None:
-    say(images.text())
-    if recipe.name == "rob2018":
-        say(paper_count_note(len(images.frames)))
-    if state is not None:
-        say(f"goes on from iteration {state['iteration']}")
-        if state.get("images") not in (None, images.digest):
-            say("the images are not those that the run began with, so their order differs from an undisturbed run's")
+def remove_run(run: Path) -> None:
+    """Delete what a training has left in its folder, but for what it knows of its images."""
+    remove_checkpoints(run)
+    for name in (METRICS, VALIDATION):
+        (run / name).unlink(missing_ok=True)
+    for name in (NOT_FINITE, TENSORBOARD):
+        shutil.rmtree(run / name, ignore_errors=True)
 
 
-def former_state(recipe: Recipe, out: Path, resume: bool) -> dict[str, Any] | None:
-    """The checkpoint of an earlier start of the same run, None if there is none.
+def _require_even_share(recipe: Recipe, process: Process) -> None:
+    if recipe.train.batch_size % process.world_size:
+        raise InputError(
+            "train.batch_size", found=f"{recipe.train.batch_size} images for {process.world_size} processes",
+            expected="as many for each", fix=f"Choose a multiple of {process.world_size}.",
+        )  # fmt: skip
+
+
+def _is_over(recipe: Recipe, state: Mapping[str, Any]) -> bool:
+    """Whether nothing is left to do; more may be after ``train.iterations`` was raised."""
+    return progress(recipe.train, state["iteration"], state["seconds"]) >= 1
+
+
+def _tell_start(recipe: Recipe, state: Mapping[str, Any] | None, changes: Sequence[Change]) -> None:
+    if state is None:
+        say(start_text(recipe))
+        return
+    say(f"goes on from iteration {state['iteration']}")
+    if changes:
+        told = ", ".join(f"{change.name} = {change.ours} instead of {change.theirs}" for change in changes)
+        say(f"goes on with {told}: from here on the losses are not those of an undisturbed run")
+
+
+def _tell_images(images: TrainingImages, trainer: Trainer, state: Mapping[str, Any] | None) -> None:
+    say(f"trains on {images.text()}")
+    if state is not None and state.get("images") not in (None, images.digest):
+        say("the images are not those that the run began with, so their order differs from an undisturbed run's")
+    if trainer.validation is not None:
+        say(trainer.validation.text())
+
+
+def former_state(recipe: Recipe, out: Path, resume: bool) -> tuple[dict[str, Any] | None, list[Change]]:
+    """The checkpoint of an earlier start of the same run, None if there is none, and the settings changed since.
 
     Raises:
         InputError: the folder holds a run of another recipe, or there is nothing to resume.
@@ -149,24 +170,9 @@ def former_state(recipe: Recipe, out: Path, resume: bool) -> dict[str, Any] | No
     if not (out / CHECKPOINT).is_file():
         if resume:
             raise InputError(out, found="no checkpoint", expected="a run to resume", fix="Start it without --resume.")
-        return None
+        return None, []
     state, damage = load_newest_checkpoint(out)
     if damage is not None:
-        say(f"goes on from an earlier checkpoint, for the last one is damaged: {damage}")
+        say(f"goes on from an earlier checkpoint, for {damage.problem.file} is {damage.problem.found}")
     former = recipe_from_dict(state["recipe"], recipe.name, out)
-    if different := list(_differences(recipe, former)):
-        raise InputError(
-            out / CHECKPOINT, found="a run with " + ", ".join(f"{name} = {theirs}" for name, _, theirs in different),
-            expected=", ".join(f"{name} = {ours}" for name, ours, _ in different),
-            fix="Choose another folder with --out, or start over with --overwrite.",
-        )  # fmt: skip
-    return state
-
-
-def _differences(ours: Recipe, theirs: Recipe) -> Iterator[tuple[str, object, object]]:
-    """(setting, our value, their value) of everything that has a part in what is learned."""
-    for part in ("model", "train", "inference"):
-        for field in fields(getattr(ours, part)):
-            values = tuple(getattr(getattr(recipe, part), field.name) for recipe in (ours, theirs))
-            if values[0] != values[1] and not (part == "train" and field.name in FREE):
-                yield f"{part}.{field.name}", *values
+    return state, changed_settings(recipe, former, out / CHECKPOINT)

@@ -30,14 +30,31 @@ def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int = 1, best: bo
         keep: how many of the last checkpoints are kept.
         best: whether it takes the place of ``best.pt``.
     """
-    with atomic_path(run / CHECKPOINT) as temporary:
-        torch.save({"format": FORMAT, **state}, temporary)
+    save_tensors(run / CHECKPOINT, {"format": FORMAT, **state})
     if best:
         _link(run / CHECKPOINT, run / BEST)
+    name = FORMER.replace("*", f"{state['iteration']:07}")
     if keep > 1:
-        _link(run / CHECKPOINT, run / FORMER.replace("*", f"{state['iteration']:07}"))
-    for path in former_checkpoints(run)[keep if keep > 1 else 0 :]:
+        _link(run / CHECKPOINT, run / name)
+    former = former_checkpoints(run)
+    ahead = [path for path in former if path > run / name]  # of a run that has gone back to an earlier one
+    for path in (*ahead, *former[len(ahead) :][keep if keep > 1 else 0 :]):
         path.unlink()
+
+
+def save_tensors(path: Path, values: dict[str, Any]) -> None:
+    """Write plain values and tensors to a file that ``torch.load`` reads, atomically.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(values, file)
+        except RuntimeError as error:  # torch's own, over the file's
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
 
 
 def former_checkpoints(run: Path) -> list[Path]:
@@ -75,7 +92,11 @@ def load_newest_checkpoint(run: Path) -> tuple[dict[str, Any], InputError | None
                 return load_checkpoint(path), error
             except InputError:
                 continue
-        raise
+        problem = error.problem
+        raise InputError(
+            problem.file, found=problem.found, expected=problem.expected,
+            fix="No earlier checkpoint of the run is whole; start over with --overwrite.",
+        ) from error  # fmt: skip
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset_adapters.problems import InputError
 from robsub.recipe import TrainConfig
 
 Indices = NDArray[np.int64]
@@ -17,19 +18,30 @@ ORDER, PASS, SUBSTITUTE, SIDE = range(4)
 
 
 def data_set_shares(config: TrainConfig, sizes: Sequence[int]) -> tuple[float, ...]:
-    """Share of the draws that each data set gets, adding up to 1; a data set without an image gets none.
+    """How often each data set is drawn.
 
     Args:
         config: names the kind of sampling.
         sizes: images of each data set, in the order of ``config.datasets``.
+
+    Returns:
+        Each data set's share of the draws, adding up to 1; one without an image gets none.
+
+    Raises:
+        InputError: no data set with a weight has an image.
     """
     counts = np.asarray(sizes, dtype=np.float64)
     raw = {
         "size": counts,
         "equal": (counts > 0).astype(np.float64),
         "temperature": np.where(counts > 0, counts, 1) ** (1 / config.temperature) * (counts > 0),
-        "weights": np.asarray(config.weights or np.ones(len(sizes))) * (counts > 0),
+        "weights": np.asarray(config.weights or counts) * (counts > 0),
     }[config.sampling]
+    if not raw.any():
+        raise InputError(
+            "train.weights", found="0 for every data set that is here", expected="a weight above 0 for one of them",
+            fix="Set it with -o train.weights=...",
+        )  # fmt: skip
     return tuple(float(share) for share in raw / raw.sum())
 
 

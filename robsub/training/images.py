@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from dataset_adapters.base import DatasetAdapter, Frame
 from dataset_adapters.ground_truth import Segment
 from dataset_adapters.images import image_size
@@ -16,6 +18,7 @@ from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from robsub.files import read_json, write_json
 from robsub.recipe import TrainConfig
+from robsub.training.say import say
 from robsub.workers import in_order, worker_pool
 
 INDEX = "images.json"
@@ -84,7 +87,7 @@ def annotated_frames(config: TrainConfig, data_root: Path, options: Options | No
 
 def training_images(config: TrainConfig, frames: Sequence[AdapterFrame], run: Path) -> TrainingImages:
     """Leave out and group images as the recipe asks; what had to be read for it is kept in the run's folder."""
-    images = TrainingImages(tuple(frames), _counts(config, frames))
+    images = TrainingImages(tuple(frames), count_images(config, frames))
     if config.keep_empty and not config.group_by_aspect:
         return images
     facts = _known_facts(images, run / INDEX, objects=not config.keep_empty)
@@ -96,10 +99,11 @@ def training_images(config: TrainConfig, frames: Sequence[AdapterFrame], run: Pa
         )  # fmt: skip
     left = tuple(af for af, _ in kept)
     groups = tuple(int(fact.lying) for _, fact in kept) if config.group_by_aspect else ()
-    return TrainingImages(left, _counts(config, left), len(frames) - len(left), groups)
+    return TrainingImages(left, count_images(config, left), len(frames) - len(left), groups)
 
 
-def _counts(config: TrainConfig, frames: Sequence[AdapterFrame]) -> dict[str, int]:
+def count_images(config: TrainConfig, frames: Sequence[AdapterFrame]) -> dict[str, int]:
+    """Images of each data set of the recipe, in its order; 0 for one that is not here."""
     names = [adapter.name for adapter, _ in frames]
     return {name: names.count(name) for name in config.datasets}
 
@@ -117,10 +121,17 @@ def _known_facts(images: TrainingImages, path: Path, *, objects: bool) -> list[F
 
 def _read_facts(frames: Sequence[AdapterFrame], *, objects: bool) -> list[Facts]:
     facts: list[Facts] = []
-    with worker_pool(None if objects else 1) as pool:
+    what = "annotations" if objects else "sizes"
+    say(f"reads the {what} of {len(frames)} images, once for this run")
+    with (
+        worker_pool(None if objects else 1) as pool,
+        tqdm(total=len(frames), desc=f"read {what}", unit="image", disable=None) as bar,
+    ):
         for adapter in dict.fromkeys(adapter for adapter, _ in frames):
             own = [frame for a, frame in frames if a is adapter]
-            facts += in_order(pool, full_facts if objects else size_facts, adapter, own)
+            for fact in in_order(pool, full_facts if objects else size_facts, adapter, own):
+                facts.append(fact)
+                bar.update()
     return facts
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+from torchvision import tv_tensors
+from torchvision.transforms.v2.functional import horizontal_flip
 
 from dataset_adapters import rle
 from dataset_adapters.base import DatasetAdapter, Frame
@@ -67,7 +69,11 @@ class JointDataset(Dataset[Sample | InputError]):
             except InputError as error:
                 broken.append(error)
                 index = self.draws.substitute(position, len(broken))
-        return broken[0]
+        adapter, _ = self.frames[index]
+        return InputError(
+            adapter.root, found=f"{ATTEMPTS} broken images, one after the other, the first: {broken[0]}",
+            expected="a data set most of whose images open", fix="'robsub datasets' lists what is wrong with each.",
+        )  # fmt: skip
 
 
 def load_sample(adapter: DatasetAdapter, frame: Frame, *, flip: bool = False) -> Sample:
@@ -82,10 +88,9 @@ def load_sample(adapter: DatasetAdapter, frame: Frame, *, flip: bool = False) ->
         InputError: the photo or the annotation cannot be read, or their sizes differ.
     """
     truth = adapter.ground_truth(frame)
-    image = read_photo(frame.image)
-    target = joint_target(truth, adapter.class_map)
+    image, target = read_photo(frame.image), joint_target(truth, adapter.class_map)
     if flip:
-        image, target = image.flip(2), flipped(target)
+        image, target = mirrored(image, target)
     return Sample(f"{adapter.name}/{frame.name}", image, target)
 
 
@@ -113,9 +118,10 @@ def joint_target(truth: GroundTruth, class_map: Mapping[str, str]) -> Target:
     }
 
 
-def flipped(target: Target) -> Target:
-    """The target of the image mirrored left to right."""
-    width = target["ids"].shape[1]
-    x1, y1, x2, y2 = target["boxes"].unbind(1)
-    boxes = torch.stack((width - x2, y1, width - x1, y2), dim=1)
-    return {**target, "ids": target["ids"].flip(1), "boxes": boxes}
+def mirrored(image: Tensor, target: Target) -> tuple[Tensor, Target]:
+    """Image and target left to right, by torchvision's transforms; the map of ids is a mask to them."""
+    size = (target["ids"].shape[0], target["ids"].shape[1])
+    boxes = tv_tensors.BoundingBoxes(target["boxes"], format="XYXY", canvas_size=size)
+    parts = (tv_tensors.Image(image), tv_tensors.Mask(target["ids"]), boxes)
+    turned, ids, boxes = (horizontal_flip(part).as_subclass(Tensor) for part in parts)
+    return turned, {**target, "ids": ids, "boxes": boxes}

@@ -8,8 +8,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from dataset_adapters.problems import InputError
+from robsub.files import naming
 
 LOCK = ".lock"
 
@@ -23,18 +25,25 @@ def locked(run: Path) -> Iterator[None]:
     Raises:
         InputError: another process trains there; says which.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / LOCK).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise InputError(
-                run, found=f"a training under way there ({file.read().strip() or 'just begun'})",
-                expected="a folder of this run alone",
-                fix="Wait for it, stop it, or choose another folder with --out.",
-            ) from error  # fmt: skip
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+    path = run / LOCK
+    with naming(path):
+        run.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b", buffering=0)
+    with file:
+        with naming(path):
+            _lock(file, run)
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
+
+
+def _lock(file: BinaryIO, run: Path) -> None:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:  # POSIX leaves open which of the two it is
+        file.seek(0)
+        raise InputError(
+            run, found=f"a training under way there ({file.read().decode().strip() or 'just begun'})",
+            expected="a folder of this run alone",
+            fix="Wait for it, stop it, or choose another folder with --out.",
+        ) from error  # fmt: skip

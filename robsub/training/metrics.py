@@ -6,12 +6,12 @@ import json
 import resource
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
 from dataset_adapters.problems import InputError
-from robsub.files import write_text
+from robsub.files import naming, write_text
 
 METRICS = "metrics.jsonl"
 VALIDATION = "validation.jsonl"
@@ -19,7 +19,7 @@ TENSORBOARD = "tensorboard"
 
 
 class MetricsLog:
-    """The files of a run's numbers; only the main process has one.
+    """The files of a run's numbers, exact to the last bit; only the main process has one. A context manager.
 
     Args:
         run: the run's folder.
@@ -41,28 +41,41 @@ class MetricsLog:
         self._write(METRICS, iteration, values)
 
     def add_validation(self, iteration: int, values: Mapping[str, float]) -> None:
-        """One validation's numbers."""
-        self._write(VALIDATION, iteration, values)
+        """One validation's numbers: ``AP_<data set>`` of each, and ``AP``, their mean, with what it is the mean of."""
+        self._write(VALIDATION, iteration, values, data_sets=[name[3:] for name in values if name.startswith("AP_")])
 
-    def _write(self, name: str, iteration: int, values: Mapping[str, float]) -> None:
-        line = {"iteration": iteration, **{key: round(value, 6) for key, value in values.items()}}
-        with (self.run / name).open("a", encoding="utf-8") as file:
+    def has_validation(self, iteration: int) -> bool:
+        """Whether the validation of that iteration is written already."""
+        return any(line["iteration"] == iteration for line in _read(self.run / VALIDATION))
+
+    def _write(self, name: str, iteration: int, values: Mapping[str, float], **more: object) -> None:
+        line = {"iteration": iteration, **values, **more}
+        path = self.run / name
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self.board is not None:
             for key, value in values.items():
                 self.board.add_scalar(f"{Path(name).stem}/{key}", value, iteration)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Write what is left."""
         if self.board is not None:
             self.board.close()
 
 
 def _cut(path: Path, iteration: int) -> None:
+    if path.is_file():
+        kept = [line for line in _read(path) if line["iteration"] <= iteration]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a file; a kill may have left a part of one at its end."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    kept = [line for line in lines if line.endswith("}") and json.loads(line)["iteration"] <= iteration]
-    if len(kept) < len(lines):
-        write_text(path, "".join(f"{line}\n" for line in kept))
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def _summary_writer(folder: Path, iteration: int) -> Any:

@@ -1,4 +1,4 @@
-"""The optimizer of a recipe, and the moving average of the weights."""
+"""Which parameters learn, how fast, and the moving average of them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,40 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from robsub.recipe import TrainConfig
 
+PARTS = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
+"""Modules of the backbone's body in the order in which ``train.freeze_stages`` counts them, the stem first."""
+
+
+def freeze(config: TrainConfig, body: nn.Module) -> None:
+    """Keep the first parts of a backbone as they are."""
+    for part in PARTS[: config.freeze_stages]:
+        for name in part:
+            body.get_submodule(name).requires_grad_(False)
+
 
 def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """SGD or AdamW; weights of convolutions and linear layers decay, norm parameters and biases do not."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    """SGD or AdamW over the parameters that learn.
+
+    Weights of convolutions and linear layers decay, norm parameters and biases do not. ``scale`` of a group is what
+    the schedule's rate is multiplied by.
+    """
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    biases = [p for name, p in named if name.endswith("bias")]
+    norms = [p for name, p in named if p.ndim == 1 and not name.endswith("bias")]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for _, p in named if p.ndim > 1], "weight_decay": config.weight_decay, "scale": 1.0},
+        {"params": norms, "weight_decay": 0.0, "scale": 1.0},
+        {"params": biases, "weight_decay": 0.0, "scale": config.bias_rate},
     ]
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.learning_rate)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let the next step be taken at the schedule's rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["scale"]
 
 
 def moving_average(config: TrainConfig, model: nn.Module) -> AveragedModel | None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from statistics import fmean
+
+from tqdm import tqdm
 
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
-from robsub.evaluate import evaluate, part_of
+from evaluators.class_names import ClassNames
+from evaluators.matching import ImageMatches, match_image
+from evaluators.summary import summarise
+from robsub.evaluate import part_of, protocol_of
 from robsub.model.mask_rcnn import MaskRCNN
 from robsub.photos import read_photo
-from robsub.predict import Detector, remove_store
-from robsub.predictions import PredictionWriter, open_store
+from robsub.predict import Detector
 from robsub.recipe import Recipe
 from robsub.training.distributed import Process
 
-FOLDER = "validation"
 SPLIT: Split = "val"
 
 
@@ -27,72 +29,77 @@ class Validation:
     Args:
         recipe: says how many images.
         adapters: the data sets.
-        run: the run's folder; predictions go below it.
         process: this process's place among the run's.
 
     Raises:
         InputError: the recipe trains on the val splits, or one of them is not there.
     """
 
-    def __init__(self, recipe: Recipe, adapters: Iterable[DatasetAdapter], run: Path, process: Process) -> None:
+    def __init__(self, recipe: Recipe, adapters: Iterable[DatasetAdapter], process: Process) -> None:
         if recipe.train.split != "train":
             raise InputError(
                 "train.validate_every", found=f"train.split = {recipe.train.split!r}, which holds the val images",
                 expected="a validation on images that are not trained on",
                 fix="Choose -o train.split=train, or -o train.validate_every=0.",
             )  # fmt: skip
-        self.recipe, self.run, self.process = recipe, run, process
-        limit = recipe.train.validate_images
-        self.frames: dict[DatasetAdapter, list[Frame]] = {}
-        self.parts: dict[DatasetAdapter, int] = {}
-        for adapter in adapters:
-            frames = adapter.frames(SPLIT)
-            self.parts[adapter] = -(-len(frames) // limit) if limit else 1
-            self.frames[adapter] = part_of(frames, (1, self.parts[adapter]))
+        self.recipe, self.process = recipe, process
+        self.frames = {adapter: _evenly(adapter.frames(SPLIT), recipe.train.validate_images) for adapter in adapters}
 
-    def score(self, model: MaskRCNN, iteration: int) -> dict[str, float]:
-        """``AP``, the mean over the data sets, and ``AP_<data set>`` of each that has one; in every process."""
-        if self.process.is_main:
-            for adapter in self.frames:
-                remove_store(self._store(adapter))
-                with self._open(adapter, iteration):
-                    pass
-        self.process.wait()
+    def text(self) -> str:
+        """What is validated on, and what the AP is then the mean of."""
+        every, wanted = self.recipe.train.validate_every, len(self.recipe.train.datasets)
+        each = ", ".join(f"{adapter.name} {len(frames)}" for adapter, frames in self.frames.items())
+        few = f" of the recipe's {wanted}" if len(self.frames) < wanted else ""
+        return f"validates every {every} iterations on images of {each}; AP is the mean of {len(self.frames)}{few}"
+
+    def score(self, model: MaskRCNN) -> tuple[dict[str, float], list[InputError]]:
+        """Score a model; in every process.
+
+        Returns:
+            ``AP_<data set>`` of each that has one, and ``AP``, their mean, 0 without any; and what is wrong with the
+            frames that this process had to leave out.
+        """
         training = model.training
         detector = Detector(model.eval(), self.recipe.inference, JOINT_CLASSES)
+        matches, broken = {}, []
         for adapter in self.frames:
-            self._predict(detector, adapter, iteration)
+            results = list(self._match(detector, adapter))
+            broken += [result for result in results if isinstance(result, InputError)]
+            matches[adapter.name] = [result for result in results if not isinstance(result, InputError)]
         model.train(training)
-        self.process.wait()
-        own = list(self.frames)[self.process.rank :: self.process.world_size]
-        found = [score for scores in self.process.gather(self._scores(own)) for score in scores]
-        scores = {f"AP_{name}": score for name, score in found}
-        return {"AP": fmean(scores.values()) if scores else 0.0, **scores}
+        parts = self.process.gather(matches)
+        found = {a.name: _average_precision(a, [m for part in parts for m in part[a.name]]) for a in self.frames}
+        scores = {f"AP_{name}": ap for name, ap in found.items() if ap is not None}
+        return {"AP": fmean(scores.values()) if scores else 0.0, **scores}, broken
 
-    def _store(self, adapter: DatasetAdapter) -> Path:
-        return self.run / FOLDER / f"{adapter.name}-{SPLIT}"
-
-    def _open(self, adapter: DatasetAdapter, iteration: int) -> PredictionWriter:
-        manifest = {
-            "dataset": adapter.name, "split": SPLIT, "frames_expected": len(self.frames[adapter]),
-            "checkpoint": f"iteration {iteration} of a training", "settings": {},
-        }  # fmt: skip
-        return PredictionWriter(self._store(adapter), f"rank-{self.process.rank:05d}", manifest)
-
-    def _predict(self, detector: Detector, adapter: DatasetAdapter, iteration: int) -> None:
-        """This process's share of one data set."""
+    def _match(self, detector: Detector, adapter: DatasetAdapter) -> Iterator[ImageMatches | InputError]:
+        """This process's share of one data set's frames, predicted and matched, or what is wrong with them."""
         classes = detector.indices(tuple(adapter.class_map.values()))
-        with self._open(adapter, iteration) as writer:
-            for frame in self.frames[adapter][self.process.rank :: self.process.world_size]:
-                image = read_photo(frame.image)
-                (found,) = detector.model.detect([image], classes)
-                size = (image.shape[1], image.shape[2])
-                writer.add(frame.name, size, detector.predictions(found, size))
+        own = self.frames[adapter][self.process.rank :: self.process.world_size]
+        quiet = None if self.process.is_main else True
+        for frame in tqdm(own, f"validate {adapter.name}", unit="image", leave=False, disable=quiet):
+            try:
+                image, truth = read_photo(frame.image), adapter.ground_truth(frame)
+            except InputError as error:
+                yield error
+                continue
+            (found,) = detector.model.detect([image], classes)
+            predictions = list(detector.predictions(found, truth.size))
+            names = ClassNames.of(adapter)
+            yield match_image(protocol_of(adapter), names.labels, names.truth(truth), names.predictions(predictions))
 
-    def _scores(self, adapters: Sequence[DatasetAdapter]) -> list[tuple[str, float]]:
-        results = []
-        for adapter in adapters:
-            store = open_store(self._store(adapter), adapter.name)
-            ap = evaluate(adapter, SPLIT, store, part=(1, self.parts[adapter]), workers=1).metrics["AP"]
-            results += [(adapter.name, ap)] if ap is not None else []
-        return results
+
+def _evenly(frames: list[Frame], limit: int) -> list[Frame]:
+    """At most ``limit`` frames, spread over all of them; 0 takes all."""
+    return part_of(frames, (1, -(-len(frames) // limit))) if limit else frames
+
+
+def _average_precision(adapter: DatasetAdapter, matches: list[ImageMatches]) -> float | None:
+    """The data set's AP by its own protocol; None where no image has an object, or none is left."""
+    if not matches:
+        return None
+    labels, count = ClassNames.of(adapter).labels, len(matches)
+    result = summarise(
+        protocol_of(adapter), labels, matches, benchmark=adapter.name, split=SPLIT, images_expected=count
+    )
+    return result.metrics["AP"]

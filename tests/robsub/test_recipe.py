@@ -13,7 +13,7 @@ from dataset_adapters.problems import InputError
 from robsub.config import RECIPES, load_recipe, recipe_from_dict, recipe_to_dict
 from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
 from robsub.recipe_limits import LIMITS
-from robsub.recipe_text import field_docstrings, images_text, recipe_text
+from robsub.recipe_text import field_docstrings, recipe_text, remarks
 
 
 def test_rob2018_is_the_papers_recipe_and_the_dataclasses_default() -> None:
@@ -82,11 +82,19 @@ def test_wrong_bases_are_refused(text: str, words: str, tmp_path: Path) -> None:
 
 
 def test_the_images_found_are_told_beside_the_papers_number(world: Path) -> None:
-    text = images_text(load_recipe("rob2018"), world)
+    text = remarks(load_recipe("rob2018"), world)
     assert "kitti             10 of 10" in text
     assert "in all            33 of 33" in text
     assert "76,528" in text
-    assert "76,528" not in images_text(load_recipe("demo", ('train.datasets=["kitti"]',)), world)
+    assert "random weights; the paper begins with Detectron's" in text
+    for others in ('train.datasets=["kitti"]', "train.split=train"):
+        assert "76,528" not in remarks(load_recipe("rob2018", (others,)), world)
+    assert "begins with the weights in a.pkl" in remarks(load_recipe("rob2018", ("train.init=a.pkl",)), world)
+
+
+def test_a_data_set_that_is_half_there_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "kitti").mkdir()
+    assert "kitti              0 of 160 (no image)" in remarks(load_recipe("demo"), tmp_path)
 
 
 def test_overrides_win_and_keep_their_types() -> None:
@@ -106,7 +114,7 @@ def test_round_trip() -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("train.batchsize=8", "Did you mean 'train.batch_size'?"),
+        ("train.batchsize=8", "setting 'train.batchsize', expected a known one. Did you mean 'train.batch_size'?"),
         ("trian.batch_size=8", "Did you mean 'train'?"),
         ("train.batch_size=many", "train.batch_size = 'many'"),
         ("train.batch_size=true", "train.batch_size = True"),
@@ -126,6 +134,27 @@ def test_round_trip() -> None:
         ("inference.sizes=[640, -5]", "expected numbers, each above 0"),
         ("inference.mask_threshold=0", "above 0 and at most 1"),
         ("inference.score_threshold=nan", "from 0 to 1"),
+        ("train.accumulate=0", "found train.accumulate = 0, expected above 0"),
+        ("train.shorter_sides=[640, 0]", "found train.shorter_sides = (640, 0), expected numbers, each above 0"),
+        ("train.flip=3", "from 0 to 1"),
+        ("train.clip_norm=-1", "0 or more"),
+        ("train.momentum=2", "from 0 and below 1"),
+        ("train.ema=1.0", "from 0 and below 1"),
+        ("train.weight_decay=-1", "0 or more"),
+        ("train.temperature=nan", "above 0"),
+        ("train.learning_rate=-1", "0 or more"),
+        ("train.learning_rate=nan", "0 or more"),
+        ("train.learning_rate=inf", "0 or more"),
+        ("train.seed=-1", "from 0 to 2^63 - 1"),
+        ("train.datasets=[]", "one data set or more, each once"),
+        ('train.datasets=["kitti", "kitti"]', "one data set or more, each once"),
+        ("train.sampling=weights", "found train.weights = [], expected a weight for each of cityscapes, kitti"),
+        ("train.weights=[1, 2]", "a weight for each of cityscapes, kitti"),
+        ("train.weights=[0, 0, 0, 0, 0]", "not all 0"),
+        ("train.weights=[nan, 1, 1, 1, 1]", "expected numbers, each 0 or more"),
+        ("train.steps=[1]", "expected a rate for each of the 1 steps"),
+        ("train.steps=[3, 2, 1]", "in ascending order"),
+        ("train.freeze_stages=2", "or a train.init"),
         ("nonsense", "PART.NAME=VALUE"),
     ],
 )
@@ -135,12 +164,12 @@ def test_wrong_settings_are_refused(override: str, words: str) -> None:
     assert words in str(error.value)
 
 
-def test_every_number_of_the_network_and_its_inference_has_a_limit() -> None:
+def test_every_number_has_a_limit() -> None:
     named = {name for names, _, _ in LIMITS for name in names.split()}
-    parts = {"model": asdict(ModelConfig()), "inference": asdict(InferenceConfig())}
+    parts = {"model": asdict(ModelConfig()), "train": asdict(TrainConfig()), "inference": asdict(InferenceConfig())}
     numbers = {
         f"{part}.{name}" for part, values in parts.items() for name, value in values.items()
-        if not isinstance(value, (str, bool)) and name != "nl_heads"
+        if not isinstance(value, (str, bool)) and name not in ("nl_heads", "datasets")
     }  # fmt: skip
     assert named == numbers
 

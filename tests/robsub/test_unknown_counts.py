@@ -13,7 +13,7 @@ from robsub.datasets import look
 from robsub.evaluate import evaluate
 from robsub.package import package
 from robsub.predictions import PredictionStore
-from robsub.recipe_text import images_text
+from robsub.recipe_text import remarks
 from tests.dataset_adapters.layouts import painted, scannet_frame
 from tests.stores import write_ground_truth_store
 
@@ -43,4 +43,4 @@ def test_results_and_archives_take_what_is_there_for_whole(rob2018: DatasetAdapt
 
 def test_a_recipe_shows_it_as_unknown(rob2018: DatasetAdapter, tmp_path: Path) -> None:
     recipe = load_recipe("demo", ('train.datasets=["scannet"]', 'train.split="trainval"'))
-    assert "scannet            1 of ?" in images_text(recipe, tmp_path)
+    assert "scannet            1 of ?" in remarks(recipe, tmp_path)

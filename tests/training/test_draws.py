@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataset_adapters.problems import InputError
 from robsub.recipe import TrainConfig
 from robsub.training.draws import Draws, PositionSampler, data_set_shares, step_shorter_side
 
@@ -57,6 +58,11 @@ def test_a_data_set_that_is_not_here_is_never_drawn() -> None:
         draws = draws_of((5, 0, 3), config=config)
         assert draws.shares[1] == 0
         assert {draws.at(i)[0] for i in range(80)} == set(range(8))
+
+
+def test_weights_for_none_of_the_data_sets_that_are_here_are_refused() -> None:
+    with pytest.raises(InputError, match="0 for every data set that is here"):
+        data_set_shares(TrainConfig(sampling="weights", weights=(0, 1)), (5, 0))
 
 
 @given(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import subprocess
@@ -10,45 +9,16 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from dataset_adapters.problems import InputError
 from robsub.config import load_recipe
-from robsub.model.mask_rcnn import MaskRCNN
 from robsub.recipe import Recipe
 from robsub.train import train
 from robsub.training.checkpoint import CHECKPOINT, load_checkpoint
 from robsub.training.lock import locked
-
-SETTINGS = (
-    "train.iterations=6",
-    "train.batch_size=2",
-    "train.workers=0",
-    "train.log_every=1",
-    "train.checkpoint_every=2",
-    "train.time_budget_s=0",
-)
-
-
-@pytest.fixture(scope="module")
-def recipe() -> Recipe:
-    return load_recipe("demo", SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def whole(world: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nobody disturbed."""
-    out = tmp_path_factory.mktemp("whole")
-    train(recipe, world, out)
-    return out
-
-
-def losses(run: Path) -> list[tuple[int, float]]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [(line["iteration"], line["loss"]) for line in lines]
+from tests.training.runs import SETTINGS, lines, losses
 
 
 def test_killed_at_any_time_the_same_command_ends_with_the_same_losses(
@@ -86,43 +56,6 @@ def test_resume_insists_on_a_checkpoint(world: Path, recipe: Recipe, tmp_path: P
         train(recipe, world, tmp_path / "none", resume=True)
 
 
-def test_a_full_disk_leaves_the_former_checkpoint(
-    whole: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = load_recipe("demo", (*SETTINGS, "train.seed=1"))
-    saved = torch.save
-    count = 0
-
-    def save(state: object, path: Path) -> None:
-        nonlocal count
-        count += 1
-        saved(state, path)
-        if count == 2:
-            Path(path).write_bytes(Path(path).read_bytes()[:1000])
-            raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(torch, "save", save)
-    with pytest.raises(InputError, match=r"checkpoint\.pt: found no space left on device"):
-        train(recipe, world, tmp_path)
-    assert load_checkpoint(tmp_path)["iteration"] == 2
-    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
-    train(recipe, world, tmp_path)
-    assert load_checkpoint(tmp_path)["iteration"] == 6
-
-
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_images(world: Path, tmp_path: Path) -> None:
-    recipe = load_recipe(
-        "demo", (*SETTINGS, "train.learning_rate=1e30", "train.clip_norm=0", "train.warmup_iterations=0")
-    )
-    with pytest.raises(InputError, match=r"a loss of (nan|inf).*train\.learning_rate.*The images were"):
-        train(recipe, world, tmp_path)
-    kept = torch.load(tmp_path / "not-finite/batch.pt", weights_only=True)
-    for sample in kept["batch"]:
-        with Image.open(tmp_path / "not-finite" / f"{sample['name'].replace('/', '-')}.png") as image:
-            assert torch.equal(torch.from_numpy(np.array(image)).permute(2, 0, 1), sample["image"])
-        assert sample["target"].keys() == {"ids", "values", "boxes", "labels"}
-
-
 def test_every_part_of_the_state_is_in_the_checkpoint(world: Path, tmp_path: Path) -> None:
     """With all options on, two starts end with the weights of one."""
     options = (
@@ -142,22 +75,11 @@ def test_every_part_of_the_state_is_in_the_checkpoint(world: Path, tmp_path: Pat
     for weights in ("model", "trained"):
         assert all(torch.equal(ours[weights][name], weight) for name, weight in theirs[weights].items())
     assert any(not torch.equal(ours["trained"][name], weight) for name, weight in ours["model"].items())
-    validations = [json.loads(line) for line in (tmp_path / "halves/validation.jsonl").read_text().splitlines()]
+    validations = lines(tmp_path / "halves/validation.jsonl")
     assert [v["iteration"] for v in validations] == [3, 6]
     assert {"AP", *(f"AP_{name}" for name in recipe.train.datasets)} <= validations[0].keys()
     assert run.best["AP"] == max(v["AP"] for v in validations)
     assert load_checkpoint(tmp_path / "whole/best.pt")["iteration"] == run.best["iteration"]
-
-
-def test_validation_does_not_disturb_training(whole: Path, world: Path, tmp_path: Path) -> None:
-    train(load_recipe("demo", (*SETTINGS, "train.validate_every=2", "train.validate_images=1")), world, tmp_path)
-    assert losses(tmp_path) == losses(whole)
-
-
-def test_validation_on_images_that_are_trained_on_is_refused(world: Path, tmp_path: Path) -> None:
-    recipe = load_recipe("demo", (*SETTINGS, "train.validate_every=2", "train.split=trainval"))
-    with pytest.raises(InputError, match=r"train\.split=train"):
-        train(recipe, world, tmp_path)
 
 
 def test_a_run_starts_from_another_runs_weights(whole: Path, world: Path, tmp_path: Path) -> None:
@@ -190,70 +112,3 @@ def test_a_second_training_in_the_folder_is_refused(world: Path, recipe: Recipe,
         process.kill()
     with locked(tmp_path):
         pass
-
-
-def test_settings_that_do_not_train_may_change_and_the_others_are_all_named(
-    whole: Path, world: Path, tmp_path: Path
-) -> None:
-    assert train(load_recipe("demo", (*SETTINGS, "train.log_every=7")), world, whole).iteration == 6
-    other = load_recipe("demo", (*SETTINGS, "train.seed=3", "model.nl_g=4", "train.workers=1"))
-    with pytest.raises(InputError) as error:
-        train(other, world, whole)
-    assert "found a run with model.nl_g = 8, train.seed = 0, expected model.nl_g = 4, train.seed = 3" in str(
-        error.value
-    )
-
-
-def test_broken_images_are_told_and_replaced_up_to_a_limit(
-    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tmp_path / "datasets"
-    shutil.copytree(world / "kitti", root / "kitti")
-    broken = sorted((root / "kitti/training/image_2").iterdir())[:2]
-    for path in broken:
-        path.write_bytes(path.read_bytes()[:200])
-    options = (*SETTINGS, 'train.datasets=["kitti"]')
-    run = train(load_recipe("demo", options), root, tmp_path / "run")
-    assert run.broken == tuple(map(str, broken))
-    told = capsys.readouterr().err
-    assert all(told.count(f"in its place: {path}") == 1 for path in broken)
-    with pytest.raises(InputError, match=r"00000[01]_10"):
-        train(load_recipe("demo", (*options, "train.max_broken=1")), root, tmp_path / "strict")
-
-
-@pytest.mark.parametrize(
-    "words", ["CUDA out of memory. Tried to allocate 2 GiB", "DefaultCPUAllocator: can't allocate memory"]
-)
-def test_out_of_memory_says_what_to_lower(
-    words: str, world: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def losses(*_: object) -> None:
-        raise RuntimeError(words)
-
-    monkeypatch.setattr(MaskRCNN, "losses", losses)
-    with pytest.raises(InputError, match=r"memory for 2 images.*train\.accumulate=2"):
-        train(recipe, world, tmp_path)
-
-
-def test_tensorboard_is_asked_for_where_it_is_not_installed(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(InputError, match="pip install tensorboard"):
-        train(load_recipe("demo", (*SETTINGS, "train.tensorboard=true")), world, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [
-        ("train.accumulate=0", "train.accumulate: found 0, expected 1 or more"),
-        ("train.ema=1.0", "train.ema: found 1.0"),
-        ("train.sampling=weights", "one for each of cityscapes, kitti"),
-        ("train.steps=[1]", "train.step_rates: found 3 rates, expected one for each of the 1 steps"),
-        ("train.temperature=0", "train.temperature"),
-    ],
-)
-def test_settings_without_meaning_are_refused(setting: str, words: str, world: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError) as error:
-        train(load_recipe("demo", (*SETTINGS, setting)), world, tmp_path)
-    assert words in str(error.value)
