@@ -33,7 +33,8 @@ ARRAYS: dict[str, DTypeLike] = {
     "objects": "<i2", "found": "?",
 }  # fmt: skip
 """Array of ``ImageMatches`` -> how its numbers are stored."""
-FIX = "Delete the file and evaluate again, or name another with --matches."
+BEGINNING = b'{"robsub_matches": '
+"""How a head begins."""
 
 
 @dataclass(frozen=True)
@@ -111,18 +112,23 @@ class MatchesWriter:
         head: what is matched; a file that is there must be of the same.
 
     Raises:
-        InputError: the file is of other matches, or damaged elsewhere than in its last line.
+        InputError: the file is of other matches, of another program, or damaged elsewhere than in its last line. It is
+            left as it was.
     """
 
     def __init__(self, path: Path, head: MatchesHead) -> None:
         self.done: dict[str, ImageMatches] = {}
         """The images that the file holds, by frame."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and _cut_unfinished(path):
+        if path.is_file() and not _is_unbegun(path):
             there, images = read_matches(path)
             if difference := there.difference(head, (*MatchesHead.COMMON, "predictions")):
-                raise InputError(path, found=f"matches of {difference}", expected="one and the same", fix=FIX)
+                raise InputError(
+                    path, found=f"matches of {difference}", expected="one and the same",
+                    fix="Name another file with --matches, or delete this one and evaluate again.",
+                )  # fmt: skip
             self.done = {image.frame: image for image in images}
+            _cut_unfinished(path)
             self._file = path.open("ab")
         else:
             self._file = path.open("wb")
@@ -166,17 +172,23 @@ def read_matches(path: Path) -> tuple[MatchesHead, list[ImageMatches]]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             path, line=number, found=f"no matches ({type(error).__name__}: {error})",
-            expected="what 'robsub evaluate --matches' writes", fix=FIX,
+            expected="what 'robsub evaluate --matches FILE' writes", fix="Name such a file, or a new one.",
         ) from error  # fmt: skip
     return head, images
 
 
-def _cut_unfinished(path: Path) -> bool:
-    """Drop what a killed run left of its last line; whether anything whole is left."""
+def _is_unbegun(path: Path) -> bool:
+    """Whether nothing stands in it but what a killed run left of a head."""
+    with path.open("rb") as file:
+        begun = file.readline()
+    return not begun.endswith(b"\n") and (begun.startswith(BEGINNING) or BEGINNING.startswith(begun))
+
+
+def _cut_unfinished(path: Path) -> None:
+    """Drop what a killed run left of its last line."""
     with path.open("rb") as file:
         whole = sum(len(line) for line in file if line.endswith(b"\n"))
     os.truncate(path, whole)
-    return whole > 0
 
 
 def _to_json(image: ImageMatches) -> dict[str, Any]:

@@ -252,6 +252,27 @@ def test_a_run_does_not_go_on_with_other_predictions_or_rules(shared: Path, tmp_
         evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, protocol="coco")
 
 
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04 an archive\n\xff\xfe no end", b"one line", b'{"metrics": {"AP": 1}}\n']
+)
+def test_a_file_that_holds_no_matches_is_left_as_it_was(shared: Path, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "precious"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="found no matches"):
+        evaluate(adapter_of(shared, "kitti"), "trainval", native(shared, "kitti"), matches=path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("length", [0, 5, 19, 200])
+def test_a_run_killed_at_its_first_line_starts_anew(shared: Path, tmp_path: Path, length: int) -> None:
+    adapter, path = adapter_of(shared, "kitti"), tmp_path / "kitti.matches"
+    evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, workers=1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:length])
+    evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, workers=1)
+    assert path.read_bytes() == whole
+
+
 def test_parts_merge_to_the_whole(shared: Path, tmp_path: Path) -> None:
     adapter = adapter_of(shared, "cityscapes")
     paths = [tmp_path / f"{k}.matches" for k in (1, 2, 3)]
