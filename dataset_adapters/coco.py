@@ -74,7 +74,7 @@ class Coco(DatasetAdapter):
         return {image_id: Path(name).stem for image_id, name in names.items()}
 
     def read_ground_truth(self, frame: Frame) -> GroundTruth:
-        """The frame's annotations; one whose polygon holds no pixel is left out.
+        """The frame's annotations, those whose polygon holds no pixel too: pycocotools counts them as objects.
 
         Raises:
             InputError: the JSON is broken, its size is not the photo's, or a category is unknown.
@@ -86,8 +86,9 @@ class Coco(DatasetAdapter):
         for item in annotations:
             label = known_label(self.labels, int(item["category_id"]), path, int(item["id"]))
             mask = as_rle(path, item["segmentation"], size)
-            if pixels := rle.area(mask):
-                segments.append(Segment(int(item["id"]), label, pixels, mask, bool(item["iscrowd"])))
+            segments.append(
+                Segment(int(item["id"]), label, rle.area(mask), mask, bool(item["iscrowd"]), stated_area=item["area"])
+            )
         return GroundTruth(frame.name, size, tuple(sorted(segments, key=lambda segment: segment.native_id)))
 
     def _json(self, split: Split) -> Path:
@@ -112,6 +113,7 @@ class CocoIndex:
         self._texts: dict[str, list[bytes]] = defaultdict(list)
         for item in data.get("annotations", ()):
             wanted = {key: item[key] for key in ("id", "category_id", "iscrowd", "segmentation")}
+            wanted["area"] = item.get("area")
             self._texts[self.file_names[item["image_id"]]].append(json.dumps(wanted).encode("ascii"))
 
     def of(self, file_name: str) -> tuple[tuple[int, int], list[dict[str, Any]]]:
