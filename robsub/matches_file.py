@@ -27,7 +27,7 @@ from evaluators.matching import ImageMatches
 from evaluators.protocol import PROTOCOLS, Protocol, corrected
 from robsub.files import explain
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS: dict[str, DTypeLike] = {
     "classes": "<i2", "scores": "<f8", "outcomes": "i1", "ground_truths": "<i4", "errors": "i1", "targets": "<i2",
     "objects": "<i2", "found": "?",
@@ -51,6 +51,7 @@ class MatchesHead:
         predictions: digest of the predictions.
         frame_sets: frame -> the named sets it belongs to.
         provenance: versions and digests, for the result.
+        notes: what a reader has to know of the predictions' files.
     """
 
     benchmark: str
@@ -63,6 +64,7 @@ class MatchesHead:
     predictions: str
     frame_sets: Mapping[str, tuple[str, ...]]
     provenance: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     COMMON = ("benchmark", "split", "protocol", "rules", "classes", "images_expected", "ground_truth", "frame_sets")
     """What the parts of one evaluation share."""
@@ -101,6 +103,7 @@ class MatchesHead:
         values = {field.name: data[field.name] for field in fields(cls)}
         values["classes"] = tuple(map(str, data["classes"]))
         values["frame_sets"] = {name: tuple(sets) for name, sets in data["frame_sets"].items()}
+        values["notes"] = tuple(map(str, data["notes"]))
         return cls(**values)
 
 

@@ -155,6 +155,12 @@ class Changed:
             return None
         return [self.change(p) for p in self.source.predictions(frame, size) or ()]
 
+    def count(self, frame: str) -> int:
+        return 7 if frame in self.others else self.source.count(frame)
+
+    def notes(self) -> list[str]:
+        return self.source.notes()
+
 
 def evaluate_changed(shared: Path, change: Callable[[Prediction], Prediction], **more: object) -> EvaluationResult:
     source = Changed(native(shared, "kitti"), change, **more)  # type: ignore[arg-type]
@@ -199,12 +205,14 @@ def test_missing_images_are_counted_and_unknown_ones_named(shared: Path) -> None
     adapter = adapter_of(shared, "kitti")
     source = Changed(native(shared, "kitti"), lambda p: p, lost=2, others=("999999_10",))
     total = len(adapter.frames("trainval"))
-    with pytest.raises(InputError, match=rf"found none for 2 of {total} images"):
+    with pytest.raises(
+        InputError, match=rf"found none for 2 of {total} images, .*, but some for 1 unknown images, first 999999"
+    ):
         evaluate(adapter, "trainval", source)
     result = evaluate(adapter, "trainval", source, allow_missing=True)
     assert result.images_missing == 2
     assert f"images {total} of" in result.table() and ", 2 of them without predictions" in result.table()
-    assert "1 images with predictions are not of this split, first 999999_10." in result.notes
+    assert "7 predictions for 1 images that are not of this split count nothing, first 999999_10." in result.notes
 
 
 def test_split_without_ground_truth_points_to_verify(world: Path) -> None:
