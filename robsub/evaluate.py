@@ -260,8 +260,8 @@ def _missing(
 
 
 def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
-    truth, predictions = ground_truth_digest(frames), predictions_digest(job.source)
-    digests = {"predictions_sha256": predictions, "ground_truth_list_sha256": truth}
+    truth, predictions = ground_truth_digest(job.adapter, frames), predictions_digest(job.source)
+    digests = {"predictions_sha256": predictions, "ground_truth_sha256": truth}
     return MatchesHead(
         benchmark=job.adapter.name,
         split=split,

@@ -47,7 +47,7 @@ class MatchesHead:
         rules: digest of the protocol's rules.
         classes: the evaluated classes, in the order of the class indices.
         images_expected: images that the split should have.
-        ground_truth: digest of the split's list of frames and annotations.
+        ground_truth: digest of the split's frames and the content of their annotations.
         predictions: digest of the predictions.
         frame_sets: frame -> the named sets it belongs to.
         provenance: versions and digests, for the result.

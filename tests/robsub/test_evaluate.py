@@ -4,66 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dataset_adapters.base import DatasetAdapter, Split
+from dataset_adapters.base import Split
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
-from dataset_adapters.rle import box, decode, encode
 from evaluators.protocol import PROTOCOLS
-from evaluators.result import EvaluationResult
 from robsub.evaluate import evaluate, evaluate_many, merge, open_predictions, part_of, protocol_of, read_part
-from robsub.predictions import PredictionSource, PredictionWriter
 from robsub.self_test import PerfectPredictions, self_test
 
-FIXTURES: list[tuple[str, Split]] = [("cityscapes", "val"), ("kitti", "trainval"), ("scannet", "val")]
-every_fixture = pytest.mark.parametrize(("benchmark", "split"), FIXTURES, ids=[name for name, _ in FIXTURES])
-
-
-def adapter_of(shared: Path, benchmark: str) -> DatasetAdapter:
-    return get_adapter(benchmark, shared / "fixtures" / benchmark / "dataset")
-
-
-def native(shared: Path, benchmark: str) -> PredictionSource:
-    return open_predictions(shared / "fixtures" / benchmark / "submission", adapter_of(shared, benchmark))
-
-
-def zipped(shared: Path, benchmark: str, folder: Path) -> Path:
-    root = shared / "fixtures" / benchmark / "submission"
-    with zipfile.ZipFile(folder / "submission.zip", "w") as archive:
-        for path in sorted(root.rglob("*")):
-            archive.write(path, path.relative_to(root))
-    return folder / "submission.zip"
-
-
-def stored(shared: Path, benchmark: str, split: Split, folder: Path) -> Path:
-    adapter, source = adapter_of(shared, benchmark), native(shared, benchmark)
-    manifest = {"dataset": benchmark, "split": split, "checkpoint": "", "settings": {}}
-    with PredictionWriter(folder / "store", "all", manifest) as writer:
-        for frame in adapter.frames(split):
-            size = adapter.ground_truth(frame).size
-            writer.add(frame.name, size, source.predictions(frame.name, size) or [])
-    return folder / "store"
-
-
-def as_coco(shared: Path, benchmark: str, split: Split, folder: Path) -> Path:
-    adapter, source = adapter_of(shared, benchmark), native(shared, benchmark)
-    frames = adapter.frames(split)
-    detections = [
-        {"image_id": frame.name, "category_id": adapter.labels.by_name[p.label].id, "score": p.score,
-         "segmentation": {"size": p.rle["size"], "counts": p.rle["counts"].decode()}}
-        for frame in frames for p in source.predictions(frame.name, adapter.ground_truth(frame).size) or ()
-    ]  # fmt: skip
-    images = [{"id": i, "file_name": frame.name} for i, frame in enumerate(frames)]
-    path = folder / "results.json"
-    path.write_text(json.dumps({"images": images, "annotations": detections}))
-    return path
+from .inputs import Changed, adapter_of, as_coco, every_fixture, native, stored, zipped
 
 
 @every_fixture
@@ -136,69 +90,6 @@ def test_training_data_is_evaluated_by_coco_under_the_joint_names(shared: Path) 
 def test_unknown_protocol_is_refused(shared: Path) -> None:
     with pytest.raises(InputError, match="panoptic: found an unknown protocol"):
         protocol_of(adapter_of(shared, "kitti"), "panoptic")
-
-
-@dataclass
-class Changed:
-    """A source whose predictions are changed on the way."""
-
-    source: PredictionSource
-    change: Callable[[Prediction], Prediction]
-    lost: int = 0
-    others: tuple[str, ...] = ()
-
-    def frames(self) -> Collection[str]:
-        return [*sorted(self.source.frames())[self.lost :], *self.others]
-
-    def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
-        if frame not in self.frames():
-            return None
-        return [self.change(p) for p in self.source.predictions(frame, size) or ()]
-
-    def count(self, frame: str) -> int:
-        return 7 if frame in self.others else self.source.count(frame)
-
-    def notes(self) -> list[str]:
-        return self.source.notes()
-
-
-def evaluate_changed(shared: Path, change: Callable[[Prediction], Prediction], **more: object) -> EvaluationResult:
-    source = Changed(native(shared, "kitti"), change, **more)  # type: ignore[arg-type]
-    return evaluate(adapter_of(shared, "kitti"), "trainval", source, allow_missing=True, workers=1)
-
-
-def test_train_ids_are_named(shared: Path) -> None:
-    labels = adapter_of(shared, "kitti").labels
-    evaluated = [label.name for label in labels.evaluated]
-
-    def as_train_id(p: Prediction) -> Prediction:
-        return replace(p, label=labels.by_id[11 + evaluated.index(p.label) if p.label in evaluated else 0].name)
-
-    result = evaluate_changed(shared, as_train_id)
-    assert result.metrics["AP"] == 0
-    assert any("look like train ids" in note for note in result.notes)
-    assert any("labels that are not evaluated count nothing" in note for note in result.notes)
-    assert not any("train ids" in note for note in evaluate_changed(shared, lambda p: p).notes)
-
-
-def test_inverted_masks_are_named(shared: Path) -> None:
-    def inverted(p: Prediction) -> Prediction:
-        mask = encode(~decode(p.rle))
-        return replace(p, rle=mask, box=box(mask))
-
-    assert any("are they inverted?" in note for note in evaluate_changed(shared, inverted).notes)
-
-
-def test_scores_in_per_cent_change_nothing_and_are_named(shared: Path) -> None:
-    plain = evaluate_changed(shared, lambda p: p)
-    percent = evaluate_changed(shared, lambda p: replace(p, score=100 * p.score))
-    assert percent.metrics == pytest.approx(dict(plain.metrics))
-    assert any("scores are above 1, like per cent" in note for note in percent.notes)
-
-
-def test_score_that_is_no_number_is_refused(shared: Path) -> None:
-    with pytest.raises(InputError, match=r"found the score nan \(prediction 1, "):
-        evaluate_changed(shared, lambda p: replace(p, score=float("nan")))
 
 
 def test_missing_images_are_counted_and_unknown_ones_named(shared: Path) -> None:
@@ -281,6 +172,21 @@ def test_a_run_killed_at_its_first_line_starts_anew(shared: Path, tmp_path: Path
     assert path.read_bytes() == whole
 
 
+def test_a_run_does_not_go_on_with_other_ground_truth_of_the_same_size(shared: Path, tmp_path: Path) -> None:
+    copies = [shutil.copytree(shared / "fixtures" / "cityscapes" / "dataset", tmp_path / name) for name in "ab"]
+    stereo = next(copies[1].rglob("*_disparity.png"))
+    adapters = [get_adapter("cityscapes", copy) for copy in copies]
+    path, source = tmp_path / "c.matches", native(shared, "cityscapes")
+    first = evaluate(adapters[0], "val", source, matches=path, workers=1)
+    again = evaluate(adapters[1], "val", source, matches=path, workers=1)  # of another folder and time, but the same
+    assert json.dumps(again.to_json()) == json.dumps(first.to_json())
+    data = bytearray(stereo.read_bytes())
+    data[-20] ^= 1
+    stereo.write_bytes(data)
+    with pytest.raises(InputError, match="found matches of ground_truth"):
+        evaluate(adapters[1], "val", source, matches=path, workers=1)
+
+
 def test_parts_merge_to_the_whole(shared: Path, tmp_path: Path) -> None:
     adapter = adapter_of(shared, "cityscapes")
     paths = [tmp_path / f"{k}.matches" for k in (1, 2, 3)]
@@ -339,4 +245,4 @@ def test_provenance_names_versions_and_digests(shared: Path, tmp_path: Path) -> 
     mask.write_bytes(mask.read_bytes() + b" ")
     second = evaluate(adapter, "trainval", open_predictions(copy, adapter)).provenance
     assert first["predictions_sha256"] != second["predictions_sha256"]
-    assert first["ground_truth_list_sha256"] == second["ground_truth_list_sha256"]
+    assert first["ground_truth_sha256"] == second["ground_truth_sha256"]
