@@ -163,7 +163,7 @@ class Pool:
     def false_positives_per_image(self, score: float) -> float | None:
         """Mean number of false positives at overlap 0.5 with at least this score; None without an image."""
         outcomes = self.outcomes[0, 0]
-        count = np.count_nonzero((outcomes == Outcome.FALSE_POSITIVE) & (self.scores >= score))
+        count = int(np.count_nonzero((outcomes == Outcome.FALSE_POSITIVE) & (self.scores >= score)))
         return count / len(self.images) if self.images else None
 
 
