@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from dataset_adapters.annotations.cache import default_cache_folder
 from dataset_adapters.base import SPLITS, DatasetAdapter
@@ -90,6 +91,8 @@ def data_options(command: F) -> F:
     def with_data(
         *args: Any, data_root: Path, profile: tuple[str, ...], frame_sets: Path | None, no_cache: bool, **kwargs: Any
     ) -> Any:
+        if kwargs.get("dataset") not in (None, "wilddash"):
+            refuse_options(f"--dataset {kwargs['dataset']}", "frame_sets", "neg_ap")
         profiles = dict(choice.split("=", 1) for choice in profile)
         options = Options(None if no_cache else default_cache_folder(), profiles, frame_sets)
         return command(*args, data=Data(data_root, options), **kwargs)
@@ -107,6 +110,19 @@ def data_options(command: F) -> F:
     ):  # fmt: skip
         with_data = option(with_data)
     return with_data  # type: ignore[return-value]
+
+
+def refuse_options(beside: str, *names: str) -> None:
+    """Refuse options of the command line that mean nothing beside another one; settings in robsub.toml may stand.
+
+    Raises:
+        UsageError: one of the named parameters was typed.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if typed and parameter.name in names:
+            raise click.UsageError(f"{parameter.opts[0]} means nothing beside {beside}: leave it out")
 
 
 def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:

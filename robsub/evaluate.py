@@ -70,7 +70,7 @@ def open_predictions(
         kind: what they are; ``auto`` takes a folder with a manifest for a store and ``.json`` for COCO results.
 
     Raises:
-        InputError: nothing is there, or nothing that robsub reads.
+        InputError: nothing is there, nothing that robsub reads, or annotations for what is no COCO results.
     """
     if not path.exists():
         raise InputError(
@@ -78,6 +78,11 @@ def open_predictions(
             fix=f"Make them with 'robsub predict --dataset {adapter.name}', or name others with --predictions.",
         )  # fmt: skip
     kind = _kind_of(path) if kind == "auto" else kind
+    if annotations and kind != "coco":
+        raise InputError(
+            annotations, found=f"annotations for ids, though {path} names its images itself",
+            expected="annotations beside COCO results", fix="Leave out --annotations.",
+        )  # fmt: skip
     if kind == "store":
         return open_store(path, adapter.name)
     if kind == "coco":
