@@ -266,6 +266,15 @@ def test_the_self_test_writes_its_result_and_says_what_is_next(world: Path, tmp_
     assert "--predictions means nothing beside --self-test" in refusal(*own, "--predictions", "p")
 
 
+def test_nothing_is_left_in_the_working_directory(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    run("evaluate", "--dataset", "kitti", "--data-root", world, "--predictions", store, "--workers", "1")
+    assert list(empty.iterdir()) == []
+
+
 def test_options_that_would_do_nothing_are_refused(world: Path, tmp_path: Path) -> None:
     store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
     own = ("evaluate", "--dataset", "kitti", "--data-root", world, "--predictions", store, "--workers", "1")
