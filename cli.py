@@ -28,7 +28,7 @@ from robsub.command_line import (
     parse_part,
     parse_sizes,
     path_option,
-    refuse_beside,
+    refuse_options,
     split_option,
     tell,
 )
@@ -157,7 +157,7 @@ def predict(
     adapter.frames(split)  # refuse before torch is imported
     checkpoint = checkpoint or places.latest_checkpoint()
     if attention:
-        refuse_beside("--attention", choices)
+        refuse_options("--attention", *choices)
         from robsub.predict import save_attention
 
         folder = out or places.attention_path(dataset, split)
@@ -354,21 +354,28 @@ def evaluate(
     from robsub.results import save_result
     from robsub.self_test import self_test as run_self_test
 
+    wanted = {"json": json_path, "csv": csv_path, "md": markdown_path, "tex": latex_path}
+    choices |= {"resamples": resamples, "neg_ap": neg_ap}
     if self_test:
         if dataset is None:
             raise click.UsageError("--self-test needs --dataset")
+        refuse_options("--self-test", "predictions", "annotations", "merge", "allow_missing")
         report = run_self_test(data.adapter(dataset), split, **choices)
         click.echo(report.text())
+        save_result(report.result, wanted, many=False)
+        click.echo(f"Next: robsub evaluate --dataset {dataset} --split {split}")
         sys.exit(0 if report.ok else 1)
-    choices |= {"resamples": resamples, "neg_ap": neg_ap}
     if merge:
+        refuse_options(
+            "--merge", "dataset", "split", "data_root", "profile", "frame_sets", "no_cache", "predictions",
+            "annotations", "protocol", "corrected", "matches", "part", "workers", "allow_missing",
+        )  # fmt: skip
         names, results = [], iter([merge_results(merge, **choices)])
     else:
         names = [dataset] if dataset else places.predicted_datasets(split, BENCHMARKS)
         results = evaluate_many(names, split, data.root, predictions, annotations, data.options, **choices)
     for result in results:
         click.echo(result.text() + "\n")
-        wanted = {"json": json_path, "csv": csv_path, "md": markdown_path, "tex": latex_path}
         save_result(result, wanted, many=len(names) > 1)
     files = json_path / "*.json" if json_path and json_path.is_dir() else json_path
     click.echo(f"Next: robsub table {files}" if files else "Next: robsub evaluate --json results/")
@@ -387,6 +394,7 @@ def compare(a: Path, b: Path, resamples: int, json_path: Path | None) -> None:
     click.echo(comparison.text())
     if json_path:
         write_json(json_path, comparison.to_json())
+    click.echo(f"Next: robsub evaluate --merge {b} --json results/")
 
 
 @main.command(short_help="Print the paper's results table.")

@@ -1,6 +1,7 @@
 """How fast evaluation is: against cityscapesScripts and pycocotools, in one run, on one machine, on the same data.
 
     python -m benchmarks.evaluate [--frames 100] [--official-frames 100] [--coco-images 500] [--workers 1]
+    python -m benchmarks.evaluate --many 5000     # instead: time and memory of so many frames, 60 predictions each
 
 The official Cityscapes code is slow; ``--official-frames`` times it on fewer frames, the table gives times per frame.
 """
@@ -22,15 +23,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.made_coco import make_coco, our_coco, pycocotools_ap
-from benchmarks.made_frames import make_frames
+from benchmarks.made_frames import make_frames, make_many
 from dataset_adapters.options import Options
 from dataset_adapters.registry import get_adapter
+from evaluators.bootstrap import Resampling, intervals
 from evaluators.matching import match_image
 from evaluators.protocol import CITYSCAPES
 from evaluators.summary import summarise
 from robsub.evaluate import evaluate, open_predictions
 
 CACHE_SETTLES_S = 2.5
+MANY_PREDICTIONS = 60
 Row = tuple[str, float, float | None]
 """What, seconds per image, how many times faster than the official code."""
 
@@ -42,7 +45,11 @@ def main() -> None:
     parser.add_argument("--official-frames", type=int, help="of which the official code evaluates so many; all")
     parser.add_argument("--coco-images", type=int, default=500, help="made COCO images with 60 detections each")
     parser.add_argument("--workers", type=int, help="processes; all cores")
+    parser.add_argument("--many", type=int, help="instead, evaluate so many frames, and print the peak memory")
     options = parser.parse_args()
+    if options.many:
+        evaluate_many_frames(options.many, options.workers)
+        return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         make_frames(root, options.frames)
@@ -52,6 +59,24 @@ def main() -> None:
     print_table(
         f"COCO's protocol, {options.coco_images} images, 60 detections each", list(coco_rows(options.coco_images))
     )
+
+
+def evaluate_many_frames(count: int, workers: int | None) -> None:
+    """Evaluate from a store, with 1000 resamples for the intervals."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        make_many(root, count, MANY_PREDICTIONS)
+        made = peak_memory()
+        adapter = get_adapter("cityscapes", root)
+        source = open_predictions(root / "store", adapter)
+        seconds, result = timed(lambda: evaluate(adapter, "val", source, workers=workers))
+        matched = peak_memory()
+        drawing, _ = timed(lambda: intervals(result.pool, CITYSCAPES.metrics[:2], Resampling(1000)))
+    predictions, cores = result.pool.scores.size, multiprocessing.cpu_count()
+    print(f"{count} frames, {predictions} predictions; {cores} cores, NumPy {np.__version__}")
+    print(f"evaluated in {seconds:.0f} s, {1000 * seconds / count:.1f} ms/image; 1000 resamples in {drawing:.0f} s")
+    print("peak memory in MB, this process and its largest child: "
+          f"making {made}, evaluating {matched}, with resamples {peak_memory()}")  # fmt: skip
 
 
 def cityscapes_rows(root: Path, official_frames: int, workers: int | None) -> Iterator[Row]:
@@ -72,7 +97,7 @@ def cityscapes_rows(root: Path, official_frames: int, workers: int | None) -> It
         seconds, result = timed(lambda a=adapter, s=source: evaluate(a, "val", s, workers=workers))  # type: ignore[misc]
         if official_frames == count:
             assert abs((result.metrics["AP"] or 0) - number) < 1e-9, "the numbers differ"
-        yield f"robsub, {name}, peak {result_memory():.0f} MB", seconds / count, official / (seconds / count)
+        yield f"robsub, {name}, peak {max(peak_memory())} MB", seconds / count, official / (seconds / count)
     yield from stages(root, official)
 
 
@@ -138,10 +163,10 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - begin, result
 
 
-def result_memory() -> float:
-    """Largest resident memory of this process so far, and of its largest child, in MB."""
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) / 1024
+def peak_memory() -> tuple[int, int]:
+    """Largest resident memory so far, in MB, of this process and of its largest child."""
+    own, child = (resource.getrusage(kind).ru_maxrss for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own // 1024, child // 1024
 
 
 def print_table(title: str, rows: list[Row]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,24 @@ def make_frames(root: Path, count: int) -> None:
             _add_native(archive, root / "masks.png", frame, predictions)
 
 
-def _make_frame(root: Path, frame: str, random: np.random.Generator) -> list[Prediction]:
+def make_many(root: Path, count: int, predictions: int, distinct: int = 10) -> None:
+    """Write data set and store of so many frames, each with so many predictions. The files of a few distinct frames
+    stand under many names, so that disk and time suffice."""
+    names = [f"ulm_{number:06}_000019" for number in range(count)]
+    made = [_make_frame(root / "cityscapes", names[i], np.random.default_rng(i), predictions) for i in range(distinct)]
+    with PredictionWriter(root / "store", "all", MANIFEST) as store:
+        for number, name in enumerate(names):
+            if number >= distinct:
+                _link_frame(root / "cityscapes", names[number % distinct], name)
+            store.add(name, (HEIGHT, WIDTH), made[number % distinct])
+
+
+def _link_frame(root: Path, there: str, name: str) -> None:
+    for path in root.glob(f"*/val/ulm/{there}_*"):
+        path.with_name(path.name.replace(there, name)).hardlink_to(path)
+
+
+def _make_frame(root: Path, frame: str, random: np.random.Generator, count: int = PREDICTIONS) -> list[Prediction]:
     ids = np.full((HEIGHT, WIDTH), 7, dtype=np.uint16)
     ids[: HEIGHT // 3] = 23
     ids[-60:] = 1
@@ -51,11 +69,11 @@ def _make_frame(root: Path, frame: str, random: np.random.Generator) -> list[Pre
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(path)
     predictions = []
-    for ellipse, label in zip(ellipses * 2, [*labels, *labels], strict=True):
+    for ellipse, label in islice(cycle(zip(ellipses, labels, strict=True)), count):
         moved = tuple(v + random.normal(0, 4) for v in ellipse)
         mask = encode(_drawn(moved, random))  # type: ignore[arg-type]
         predictions.append(Prediction(ROAD_LABELS.by_id[int(label)].name, round(random.random(), 6), box(mask), mask))
-    return predictions[:PREDICTIONS]
+    return predictions
 
 
 _FREQUENCIES = np.array([30, 4, 45, 2, 2, 1, 4, 12]) / 100

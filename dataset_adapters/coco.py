@@ -109,7 +109,7 @@ class Coco(DatasetAdapter):
         return {image_id: Path(name).stem for image_id, name in names.items()}
 
     def read_ground_truth(self, frame: Frame) -> GroundTruth:
-        """The frame's annotations; one whose polygon holds no pixel is left out.
+        """The frame's annotations, those whose polygon holds no pixel too: pycocotools counts them as objects.
 
         Raises:
             InputError: the JSON or one of the frame's annotations is broken, its size is not the photo's, or a
@@ -118,21 +118,22 @@ class Coco(DatasetAdapter):
         path = annotation_of(frame)
         size, annotations = read_coco_index(path).of(frame.image.name)
         check_size(path, size, frame.image)
-        segments = [segment for item in annotations if (segment := self._segment(path, item, size)).pixels]
+        segments = [self._segment(path, item, size) for item in annotations]
         return GroundTruth(frame.name, size, tuple(sorted(segments, key=lambda segment: segment.native_id)))
 
     def _segment(self, path: Path, item: Mapping[str, Any], size: tuple[int, int]) -> Segment:
         try:
             number, category, crowd = int(item["id"]), int(item["category_id"]), {0: False, 1: True}[item["iscrowd"]]
+            stated = float(item["area"])
         except UNFIT as error:
-            told = ", ".join(f"{key} {item[key]!r}" for key in ("id", "category_id", "iscrowd"))
+            told = ", ".join(f"{key} {item[key]!r}" for key in ("id", "category_id", "iscrowd", "area"))
             raise InputError(
                 path, found=f"an annotation with {told}",
-                expected="numbers as id and category_id, and 0 or 1 as iscrowd", fix="Get the annotations again.",
+                expected="numbers as id, category_id and area, and 0 or 1 as iscrowd", fix="Get the annotations again.",
             ) from error  # fmt: skip
         label = known_label(self.labels, category, path, number)
         mask = as_rle(path, number, item["segmentation"], size)
-        return Segment(number, label, rle.area(mask), mask, crowd)
+        return Segment(number, label, rle.area(mask), mask, crowd, stated_area=stated)
 
     def _json(self, split: Split) -> Path:
         paths = self._jsons(split)
@@ -160,6 +161,7 @@ class CocoIndex:
         self._texts: dict[str, list[bytes]] = defaultdict(list)
         for item in data.get("annotations", ()):
             wanted = {key: item[key] for key in ("id", "category_id", "iscrowd", "segmentation")}
+            wanted["area"] = item.get("area")
             self._texts[self.file_names[item["image_id"]]].append(json.dumps(wanted).encode("ascii"))
 
     def of(self, file_name: str) -> tuple[tuple[int, int], list[dict[str, Any]]]:

@@ -25,6 +25,8 @@ class Segment:
         is_group: the region holds several objects that are not told apart (``cargroup``; instance number 0).
         distance_m: median distance in metres, -1 when no pixel has one, None when the benchmark has no distances.
         stereo_density: share of its pixels with a valid disparity, 0 to 1; None without distances.
+        stated_area: the area that the annotation states and the benchmark measures sizes by, where it is not the
+            number of pixels (COCO's, of its polygons); None elsewhere.
     """
 
     native_id: int
@@ -34,6 +36,7 @@ class Segment:
     is_group: bool = False
     distance_m: float | None = None
     stereo_density: float | None = None
+    stated_area: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,5 +66,10 @@ class InputError(Exception):
         return _rebuild, (problem.file, problem.found, problem.expected, problem.fix, problem.line)
 
 
+def first_of(found: str, count: int) -> str:
+    """What was found, with how often; a report of the first fault must not hide the others."""
+    return found if count == 1 else f"{found}, the first of {count}"
+
+
 def _rebuild(file: str, found: str, expected: str, fix: str, line: int | None) -> InputError:
     return InputError(file, found=found, expected=expected, fix=fix, line=line)

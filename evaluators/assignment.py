@@ -1,7 +1,8 @@
 """Which prediction finds which object: Cityscapes' rule for many-to-one, and COCO's one-to-one.
 
 Sources: ``assignGt2Preds`` and the inner loop of ``evaluateMatches`` in cityscapesScripts
-``evaluation/evalInstanceLevelSemanticLabeling.py``; ``evaluateImg`` in ``pycocotools/cocoeval.py``.
+``evaluation/evalInstanceLevelSemanticLabeling.py``; ``evaluateImg`` in ``pycocotools/cocoeval.py``; for overlaps below
+0.5 ``evaluate_matches`` in ScanNet ``BenchmarkScripts/3d_evaluation/evaluate_semantic_instance.py``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ class Outcome(IntEnum):
     TRUE_POSITIVE = 1
     FALSE_POSITIVE = 2
 
+
+ALONE_FROM = 0.5
+"""From this overlap on, a prediction can match no more than one of several disjoint regions."""
 
 Outcomes = NDArray[np.int8]
 """(M, T, P) values of ``Outcome``."""
@@ -45,11 +49,13 @@ def _many_to_one(
     """(T, P) outcomes in one mode; ``matched`` (T, P, G) pairs overlap enough.
 
     With overlaps of at least 0.5 and disjoint regions a prediction matches one region at most, so the regions need no
-    bookkeeping. Of the predictions that match an object the best is a true positive and the others are false; one that
-    matches a region which does not count is ignored.
+    bookkeeping; below they do. Of the predictions that match an object the best is a true positive and the others are
+    false; one that matches a region which does not count is ignored.
     """
     hits = matched & scene.counted(mode)
     best = _best(scene.scores, hits)
+    for overlap in np.flatnonzero(np.array(protocol.all_overlaps) < ALONE_FROM):
+        best[overlap] = _best_of_free(scene, hits[overlap])
     unmatched = ~matched.any(axis=2) & ~_forgiven(protocol, scene, mode, common)
     outcomes = np.full(best.shape, Outcome.IGNORED, dtype=np.int8)
     outcomes[hits.any(axis=2) | unmatched] = Outcome.FALSE_POSITIVE
@@ -65,6 +71,20 @@ def _best(scores: NDArray[np.float64], hits: NDArray[np.bool_]) -> NDArray[np.bo
         overlap, region = np.nonzero(hits.any(axis=1))
         best[overlap, winners[overlap, region]] = True
     return best
+
+
+def _best_of_free(scene: Scene, hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(P,) the predictions taken when each object in turn takes the best free one of those that hit it, (P, G).
+
+    The 3D program takes the first in the order of the file; here the order leaves no trace.
+    """
+    taken = np.zeros(hits.shape[0], dtype=np.bool_)
+    iou = scene.iou()
+    for region in np.flatnonzero(hits.any(axis=0)):
+        free = np.flatnonzero(hits[:, region] & ~taken)
+        if free.size:
+            taken[free[np.lexsort((iou[free, region], scene.scores[free]))[-1]]] = True
+    return taken
 
 
 def _forgiven(protocol: Protocol, scene: Scene, mode: Mode, common: NDArray[np.int64]) -> NDArray[np.bool_]:

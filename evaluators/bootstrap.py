@@ -6,20 +6,23 @@ drawn as a whole, for its objects are seen under one light, in one street.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.assignment import Outcome
-from evaluators.curves import areas_under
+from evaluators.curves import interpolated_areas, raw_areas
 from evaluators.pooling import Pool, select
-from evaluators.protocol import Area, Metric
+from evaluators.protocol import Area, Metric, Protocol
 
 LEVEL: Final = 0.95
-CELLS: Final = 50_000
+CELLS: Final = 200_000
 """Predictions times resamples that are looked at at a time, so that they stay in the processor's cache."""
 
 Draws = NDArray[np.int32]
@@ -80,42 +83,80 @@ def _resampled_aps(pool: Pool, draws: Draws, cells: NDArray[np.bool_]) -> NDArra
     """(B, M, C, T) AP in every resample, of those (mode, overlap) that ``cells`` (M, T) names; nan elsewhere."""
     modes, classes = pool.ground_truths.shape
     aps = np.full((len(draws), modes, classes, cells.shape[1]), np.nan)
-    for class_index in np.flatnonzero(pool.ground_truths.any(axis=0)):
-        own = pool.of_class[class_index]
-        own = own[np.argsort(-pool.scores[own], kind="stable")]
-        outcomes, scores = pool.outcomes[:, :, own], pool.scores[own]
-        step = max(1, CELLS // max(1, own.size))
-        for start in range(0, len(draws), step):
-            part = draws[start : start + step]
-            weights = part[:, pool.frame_index[own]]
-            objects = part @ pool.image_ground_truths[:, :, class_index]  # (B, M)
-            for mode, overlap in np.argwhere(cells):
-                aps[start : start + step, mode, class_index, overlap] = _weighted_aps(
-                    weights, scores, outcomes[mode, overlap], objects[:, mode], pool.protocol.area
-                )
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy lets go of the interpreter while it counts
+        for class_index in np.flatnonzero(pool.ground_truths.any(axis=0)):
+            own = pool.of_class[class_index]
+            own = own[np.argsort(-pool.scores[own], kind="stable")]
+            truths = pool.image_ground_truths[:, :, class_index]
+            measure = partial(_class_aps, _points_of(pool, own, cells), pool.frame_index[own], truths, pool.protocol)
+            step = max(1, CELLS // max(1, own.size))
+            parts = np.split(draws, range(step, len(draws), step))
+            aps[:, :, class_index] = np.concatenate(list(threads.map(measure, parts)))
     return aps
 
 
-def _weighted_aps(
-    weights: Draws, scores: NDArray[np.float64], outcomes: NDArray[np.int8], objects: NDArray[np.int64], area: Area
+def _class_aps(
+    points: Mapping[tuple[int, int], _Points],
+    frames: NDArray[np.int64],
+    truths: NDArray[np.int64],
+    protocol: Protocol,
+    draws: Draws,
 ) -> NDArray[np.float64]:
-    """(B,) AP of predictions (N,) in descending order of score that are there ``weights`` (B, N) times.
+    """(B, M, T) AP of one class, whose predictions are in the images ``frames`` (N,) and whose objects are ``truths``
+    (images, M)."""
+    aps = np.full((len(draws), truths.shape[1], len(protocol.all_overlaps)), np.nan)
+    weights, objects = draws[:, frames], draws @ truths
+    for (mode, overlap), of_cell in points.items():
+        aps[:, mode, overlap] = of_cell.areas(weights, objects[:, mode], protocol.area)
+    return aps
 
-    One that is ignored repeats the point before it. One drawn k times is k predictions with one score: ``interpolated``
-    would make k points of them, of which the envelope keeps the last, or for a false positive the one before.
+
+def _points_of(pool: Pool, own: NDArray[np.int64], cells: NDArray[np.bool_]) -> dict[tuple[int, int], _Points]:
+    """(mode, overlap) -> where the curve of some predictions, by descending score, may rise."""
+    outcomes, scores = pool.outcomes[:, :, own], pool.scores[own]
+    tied = pool.protocol.area != "interpolated"  # equal scores are one point
+    groups = np.cumsum(np.diff(scores, prepend=np.inf) != 0) if tied else np.arange(own.size)
+    return {(m, t): _Points.of(outcomes[m, t], groups) for m, t in np.argwhere(cells).tolist()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Points:
+    """The K points of a curve where its recall may rise: all that an area needs, and far fewer than predictions.
+
+    Attributes:
+        hits, taken: indices of the true positives, and of the predictions that count.
+        last: (K,) the last true positive of each point, an index into ``hits``.
+        before, after: (K,) how many of ``taken`` stand above the point, and down to it.
     """
-    true_positives = np.cumsum(weights * (outcomes == Outcome.TRUE_POSITIVE), axis=1, dtype=np.int32)
-    taken = np.cumsum(weights * (outcomes != Outcome.IGNORED), axis=1, dtype=np.int32)
-    last = np.append(scores[1:] != scores[:-1], True)[: scores.size]
-    if area != "interpolated" and not last.all():  # equal scores are one point
-        true_positives, taken = true_positives[:, last], taken[:, last]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # Above all that was drawn: the artificial point of the trapezoid, or nothing for the envelope to keep.
-        precision = np.where(taken > 0, true_positives / taken, 0.0 if area == "interpolated" else 1.0)
-        recall = true_positives / objects[:, None]
-    areas = areas_under(precision, recall, area)
-    areas[objects == 0] = np.nan
-    return areas
+
+    hits: NDArray[np.int64]
+    taken: NDArray[np.int64]
+    last: NDArray[np.int64]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, outcomes: NDArray[np.int8], groups: NDArray[np.int64]) -> _Points:
+        """The points of N predictions; those of one group (N,), ascending, are one point."""
+        hits = np.flatnonzero(outcomes == Outcome.TRUE_POSITIVE)
+        taken = np.flatnonzero(outcomes != Outcome.IGNORED)
+        last = np.flatnonzero(np.diff(groups[hits], append=-1))
+        rising = groups[hits[last]]
+        before, after = (np.searchsorted(groups[taken], rising, side) for side in ("left", "right"))
+        return cls(hits, taken, last, before, after)
+
+    def areas(self, weights: Draws, objects: NDArray[np.int64], area: Area) -> NDArray[np.float64]:
+        """(B,) AP where the predictions are there ``weights`` (B, N) times; nan without objects (B,)."""
+        counts = np.zeros((len(weights), self.taken.size + 1), dtype=np.int32)
+        np.cumsum(weights.take(self.taken, axis=1), axis=1, out=counts[:, 1:])
+        found = np.cumsum(weights.take(self.hits, axis=1), axis=1, dtype=np.int32).take(self.last, axis=1)
+        taken, some = counts.take(self.after, axis=1), np.maximum(objects, 1)
+        if area == "interpolated":
+            areas = interpolated_areas(found, taken, some)
+        else:
+            before = counts.take(self.before, axis=1)
+            areas = raw_areas(found, taken, before, some, trapezoid=area == "trapezoid")
+        return np.where(objects > 0, areas, np.nan)
 
 
 def _resampled_recalls(pool: Pool, draws: Draws, detections: int) -> NDArray[np.float64]:

@@ -13,10 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset_adapters.ground_truth import Prediction
-from dataset_adapters.labels import LabelTable
+from dataset_adapters.labels import INDOOR_THINGS, LabelTable
+from evaluators.protocol import ROB18_OFFSET
 
 TRAIN_IDS = range(19)
 """Cityscapes' train ids. Its evaluated classes are 11 to 18 of them, as label ids building to polegroup."""
+
+CODINGS = {
+    "today's ScanNet (3 cabinet ... 39 otherfurniture)": {label.id for label in INDOOR_THINGS},
+    "ScanNet in ROB 2018 (36 cabinet ... 72 otherfurniture)": {label.id + ROB18_OFFSET for label in INDOOR_THINGS},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,8 @@ class Census:
                 "The labels look like train ids (11 person ... 18 bicycle); the benchmark wants label ids "
                 "(24 person ... 33 bicycle)."
             )
+        if coding := self._other_coding(labels):
+            notes.append(f"The labels look like the ids of {coding}; this data set wants its own.")
         if self.empty:
             notes.append(f"{self.empty} of {self.evaluated} masks are empty and count nothing.")
         if 2 * self.large > self.evaluated:
@@ -97,5 +105,27 @@ class Census:
 
     def _looks_like_train_ids(self, labels: LabelTable) -> bool:
         road = any(label.name == "polegroup" for label in labels)
-        ids = {labels.by_name[name].id for name in self.others if name in labels.by_name}
+        ids = set(self._other_ids(labels))
         return road and not self.evaluated and bool(ids & set(range(11, 19))) and ids <= set(TRAIN_IDS)
+
+    def _other_coding(self, labels: LabelTable) -> str | None:
+        """ScanNet has two codings, today's and that of 2018. The one that most predictions seem to be in, if some of
+        their ids are unknown to this one."""
+        own = {label.id for label in labels.evaluated}
+        ids = self._other_ids(labels)
+        if any(id not in labels.by_id for id in ids):
+            for name, coding in CODINGS.items():
+                count = sum(n for id, n in ids.items() if id in coding)
+                if own in CODINGS.values() and own != coding and 2 * count > self.evaluated + sum(ids.values()):
+                    return name
+        return None
+
+    def _other_ids(self, labels: LabelTable) -> Counter[int]:
+        """Native id -> predictions of it, for labels that are not evaluated; unknown ones are called ``id 77``."""
+        ids: Counter[int] = Counter()
+        for name, count in self.others.items():
+            if name in labels.by_name:
+                ids[labels.by_name[name].id] += count
+            elif name.removeprefix("id ").isdecimal():
+                ids[int(name.removeprefix("id "))] += count
+        return ids

@@ -19,6 +19,9 @@ RECALLS: Final = np.linspace(0.0, 1.0, 101)
 """The recalls at which COCO reads the precision."""
 
 
+Counts = NDArray[np.int32] | NDArray[np.int64]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
     """Precision and recall by ascending score, and one artificial last point.
@@ -84,22 +87,51 @@ def _interpolated(scores: NDArray[np.float64], hits: NDArray[np.bool_], ground_t
     )
 
 
-def areas_under(precision: NDArray[np.float64], recall: NDArray[np.float64], area: Area) -> NDArray[np.float64]:
-    """The areas under many curves at once.
+def raw_areas(
+    found: Counts, taken: Counts, taken_before: Counts, objects: NDArray[np.int64], *, trapezoid: bool
+) -> NDArray[np.float64]:
+    """The areas under many curves without envelope, from the points where their recall rises; points may repeat.
 
     Args:
-        precision, recall: (B, K) by descending score, so with recall not decreasing; points may repeat.
-        area: how to take it.
+        found, taken: (B, K) true positives, and predictions that count, down to each point, by descending score.
+        taken_before: (B, K) predictions that count above each point.
+        objects: (B,) objects to be found, at least 1.
+        trapezoid: with half of each precision from the point before it, instead of step-wise.
 
     Returns:
         (B,) the same numbers as ``precision_recall`` gives, up to the rounding of sums.
     """
-    if area == "interpolated":
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        reached = np.searchsorted(RECALLS, recall.ravel(), side="right").reshape(recall.shape)
-        return np.asarray((np.diff(reached, axis=1, prepend=0) * envelope).sum(axis=1) / RECALLS.size)
-    gained = np.diff(recall, axis=1, prepend=0.0)
-    if area == "trapezoid":
-        before = np.concatenate((np.ones((len(precision), 1)), precision[:, :-1]), axis=1)
-        precision = (before + precision) / 2
-    return np.asarray((gained * precision).sum(axis=1))
+    before = np.zeros_like(found)
+    before[:, 1:] = found[:, :-1]
+    precision = found / np.maximum(taken, 1)
+    if trapezoid:
+        artificial = taken_before == 0  # precision 1 above all that was drawn
+        precision += (before + artificial) / np.maximum(taken_before, 1)
+        precision /= 2
+    return np.asarray(np.einsum("bk,bk->b", found - before, precision) / objects)
+
+
+def interpolated_areas(found: Counts, taken: Counts, objects: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The same with COCO's envelope. The K points have to hold those where the recall rises; others may be there.
+
+    A prediction that is there k times is k points for COCO, of which the envelope keeps the last.
+    """
+    rows, points = found.shape
+    if points == 0:
+        return np.zeros(rows)
+    precision = found / np.maximum(taken, 1)
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    lanes = np.arange(rows)[:, None] * (int(max(found.max(), objects.max())) + 1)  # one sorted list for all rows
+    reached = np.searchsorted((found + lanes).ravel(), (_wanted(objects) + lanes).ravel()).reshape(rows, -1)
+    reached -= np.arange(rows)[:, None] * points
+    padded = np.append(envelope, np.zeros((rows, 1)), axis=1)
+    return np.asarray(np.take_along_axis(padded, np.minimum(reached, points), axis=1).mean(axis=1))
+
+
+def _wanted(objects: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(B, 101) the least number of true positives that reaches each of COCO's recalls, by its own division."""
+    count = objects[:, None]
+    wanted = np.ceil(RECALLS * count)
+    wanted -= (wanted - 1) / count >= RECALLS
+    wanted += wanted / count < RECALLS
+    return wanted.astype(np.int64)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import GroundTruth, Prediction
 from dataset_adapters.labels import LabelTable
-from dataset_adapters.problems import InputError
+from dataset_adapters.problems import InputError, first_of
 from evaluators.assignment import Outcome, assign
 from evaluators.census import Census
 from evaluators.errors import classify_errors
@@ -110,16 +110,19 @@ def match_image(
 
 def _check(ground_truth: GroundTruth, predictions: Sequence[Prediction]) -> None:
     height, width = ground_truth.size
-    for number, prediction in enumerate(predictions, start=1):
-        which = f"(prediction {number}, {prediction.label})"
-        if tuple(prediction.rle["size"]) != ground_truth.size:
-            found_height, found_width = prediction.rle["size"]
-            raise InputError(
-                ground_truth.frame, found=f"a mask of {found_width} x {found_height} pixels {which}",
-                expected=f"{width} x {height}, the size of the image", fix="Paste the masks at the image's own size.",
-            )  # fmt: skip
-        if not math.isfinite(prediction.score):
-            raise InputError(
-                ground_truth.frame, found=f"the score {prediction.score} {which}", expected="a finite number",
-                fix="Look for a division by zero in the detector's scores.",
-            )  # fmt: skip
+    numbered = list(enumerate(predictions, start=1))
+    other_size = [(n, p) for n, p in numbered if tuple(p.rle["size"]) != ground_truth.size]
+    for number, prediction in other_size[:1]:
+        found_height, found_width = prediction.rle["size"]
+        found = f"a mask of {found_width} x {found_height} pixels (prediction {number}, {prediction.label})"
+        raise InputError(
+            ground_truth.frame, found=first_of(found, len(other_size)), expected=f"{width} x {height}, the size of the "
+            "image", fix="Paste the masks at the image's own size.",
+        )  # fmt: skip
+    unscored = [(n, p) for n, p in numbered if not math.isfinite(p.score)]
+    for number, prediction in unscored[:1]:
+        found = f"the score {prediction.score} (prediction {number}, {prediction.label})"
+        raise InputError(
+            ground_truth.frame, found=first_of(found, len(unscored)), expected="a finite number",
+            fix="Look for a division by zero in the detector's scores.",
+        )  # fmt: skip

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dataset_adapters.labels import LabelTable
 from evaluators.assignment import Outcome, rank_in_class
 from evaluators.census import Census
-from evaluators.curves import Curve, areas_under, precision_recall
+from evaluators.curves import Curve, interpolated_areas, precision_recall
 from evaluators.matching import ImageMatches
 from evaluators.protocol import Metric, Protocol
 
@@ -137,9 +137,8 @@ class Pool:
             found = np.cumsum(outcomes == Outcome.TRUE_POSITIVE, axis=2)
             taken = np.cumsum(outcomes != Outcome.IGNORED, axis=2)
             for mode in np.flatnonzero(self.ground_truths[:, class_index]):
-                precision = found[mode] / np.maximum(taken[mode], 1)
-                recall = found[mode] / self.ground_truths[mode, class_index]
-                aps[mode, class_index] = areas_under(precision, recall, "interpolated")
+                objects = np.full(len(found[mode]), self.ground_truths[mode, class_index])
+                aps[mode, class_index] = interpolated_areas(found[mode], taken[mode], objects)
         return aps
 
     def recalls(self, detections: int) -> NDArray[np.float64]:
@@ -163,7 +162,7 @@ class Pool:
     def false_positives_per_image(self, score: float) -> float | None:
         """Mean number of false positives at overlap 0.5 with at least this score; None without an image."""
         outcomes = self.outcomes[0, 0]
-        count = np.count_nonzero((outcomes == Outcome.FALSE_POSITIVE) & (self.scores >= score))
+        count = int(np.count_nonzero((outcomes == Outcome.FALSE_POSITIVE) & (self.scores >= score)))
         return count / len(self.images) if self.images else None
 
 

@@ -225,6 +225,9 @@ PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol for protocol in (CITYSCAPES, KITTI, WILDDASH, SCANNET, SCANNET_ROB18, COCO)
 }
 
+UNOFFICIAL: Final = {metric.name for p in PROTOCOLS.values() for metric in p.metrics if metric.unofficial}
+"""Metrics that are marked wherever they stand."""
+
 
 def corrected(protocol: Protocol) -> Protocol:
     """The protocol that the authors of the official program describe, without its slips. COCO's is left as it is.

@@ -10,7 +10,7 @@ from dataset_adapters.problems import InputError
 from evaluators.bootstrap import LEVEL, Interval
 from evaluators.error_weights import ErrorWeight
 from evaluators.pooling import MEAN, Pool
-from evaluators.tables import render_result
+from evaluators.styles import render_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,19 +129,19 @@ class EvaluationResult:
         return render_result(self, "text")
 
     def text(self) -> str:
-        """All that a console shows: the table, the errors, the intervals and the notes."""
+        """All that a console shows: the table, the frame sets, the errors, the intervals, the notes, the provenance."""
         return render_result(self, "console")
 
     def to_csv(self) -> str:
-        """One line per class and ``mean`` last, fractions; benchmark, protocol, counts and provenance on every line."""
+        """One line per class, ``mean``, and one per frame set, fractions; protocol, counts and provenance on each."""
         return render_result(self, "csv")
 
     def to_markdown(self) -> str:
-        """A Markdown table in per cent, with protocol, counts and provenance below it."""
+        """Markdown tables in per cent; protocol, counts, provenance and all remarks stand below."""
         return render_result(self, "markdown")
 
     def to_latex(self) -> str:
-        """A booktabs table in per cent, with protocol, counts and provenance as comments."""
+        """booktabs tables in per cent, with protocol and counts as their last row, and the rest as comments."""
         return render_result(self, "latex")
 
 

@@ -72,7 +72,7 @@ class Scene:
             region_classes=np.array([order[s.label.name] for s in regions], dtype=np.int16),
             region_areas=rle.areas([s.rle for s in regions]),
             shared=shared[:, 1:],
-            sizes=np.array([s.pixels for s in regions], dtype=np.float64),
+            sizes=np.array([s.pixels if s.stated_area is None else s.stated_area for s in regions], dtype=np.float64),
             # Without a distance: the official defaults, medDist = -1 and distConf = 0.
             distances=np.array([-1.0 if s.distance_m is None else s.distance_m for s in regions]),
             densities=np.array([s.stereo_density or 0.0 for s in regions]),

@@ -14,6 +14,7 @@ from evaluators.matching import ImageMatches
 from evaluators.pooling import MEAN, Pool
 from evaluators.protocol import ALL, AP, AP50, Metric, Protocol
 from evaluators.result import EvaluationResult
+from evaluators.tables import marked
 
 NEGATIVE = "negative"
 NEGATIVE_SCORES = (0.5, 0.9)
@@ -98,15 +99,20 @@ def computable_metrics(pool: Pool) -> tuple[list[Metric], list[str]]:
     absent = [metric.name for metric in wanted if metric.mode in by_distance]
     if not absent:
         return wanted, []
+    if not with_objects:
+        return _without(wanted, absent), [f"{', '.join(absent)} are absent: no image has an object."]
     which = f"{len(lacking)} of {len(with_objects)} images with objects have no distances"
-    example = f", for example {lacking[0]}" if lacking else ""
-    computable = [metric for metric in wanted if metric.name not in absent]
-    return computable, [f"{', '.join(absent)} are absent: {which}{example}."]
+    return _without(wanted, absent), [f"{', '.join(absent)} are absent: {which}, for example {lacking[0]}."]
+
+
+def _without(metrics: Sequence[Metric], absent: Sequence[str]) -> list[Metric]:
+    return [metric for metric in metrics if metric.name not in absent]
 
 
 def _protocol_notes(protocol: Protocol) -> list[str]:
     notes = [
-        f"{metric.name} is no number of the benchmark's own 2D program; it follows the same rules."
+        f"{marked(metric.name)} is no number of the benchmark's own 2D program; "
+        "a prediction finds one object at most, as in 3D."
         for metric in protocol.metrics
         if metric.unofficial
     ]
@@ -116,9 +122,10 @@ def _protocol_notes(protocol: Protocol) -> list[str]:
 
 
 def _frame_set_values(pool: Pool, frame_sets: Mapping[str, frozenset[str]]) -> dict[str, dict[str, float | None]]:
-    """The same numbers on each named set, in name order."""
+    """The same numbers on each named set that has an image, in name order."""
     values = {}
-    for name in sorted(set().union(*frame_sets.values())):
+    known = [frame_sets[image.frame] for image in pool.images if image.frame in frame_sets]
+    for name in sorted(set().union(*known)):
         subset = pool.subset({frame for frame, sets in frame_sets.items() if name in sets})
         row = subset.table((AP, AP50))[MEAN] | {"images": len(subset.images)}
         if name == NEGATIVE:

@@ -1,20 +1,23 @@
-"""One declaration of a result's columns, and every way to write it: console text, CSV, Markdown, LaTeX."""
+"""One declaration of what a result shows: its table, its frame sets, and the remarks that no number travels without.
+
+``evaluators/styles.py`` writes them as console text, CSV, Markdown and LaTeX.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from evaluators.errors import DESCRIPTIONS
 from evaluators.pooling import MEAN
+from evaluators.protocol import UNOFFICIAL
 
 if TYPE_CHECKING:
     from evaluators.result import EvaluationResult
 
-Style = Literal["text", "console", "csv", "markdown", "latex"]
+IMAGES = "images"
+"""The column that counts a frame set's images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,56 +29,74 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """Named rows of the same columns.
+
+    Attributes:
+        columns: the metrics, in order; those that are no number of the benchmark's own bear a star.
+        rows: the classes and the mean as the last, or the frame sets.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def cells(self, corner: str = "") -> list[list[str]]:
+        """All as text, the head first: fractions in per cent with one decimal, counts of images whole."""
+        shown = [[row.name, *map(_shown, self.columns, row.values)] for row in self.rows]
+        return [[corner, *self.columns], *shown]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """What every style is made of.
 
     Attributes:
         title: what the numbers hold for.
-        columns: the metrics, in order.
-        rows: the classes, and the mean as the last.
+        classes: the classes and the mean.
+        frame_sets: the frame sets; without rows where there are none.
+        errors: TIDE's kinds of errors as (name, count, gain, meaning), the head first; empty where they are unknown.
+        footnotes: those of the notes that explain a star.
+        remarks: sentences: what holds of negative frames, the intervals, the notes.
         facts: name -> value, what a number must not travel without.
+        provenance: what made the numbers, on one line.
     """
 
     title: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    classes: Grid
+    frame_sets: Grid
+    errors: tuple[tuple[str, str, str, str], ...]
+    footnotes: tuple[str, ...]
+    remarks: tuple[str, ...]
     facts: dict[str, str]
+    provenance: str
 
 
 def table_of(result: EvaluationResult) -> Table:
     """The table of a result."""
-    columns = tuple(result.metrics)
-    rows = {**result.classes, MEAN: result.metrics}
     missing = f", {result.images_missing} of them without predictions" if result.images_missing else ""
-    facts = {
-        "benchmark": result.benchmark,
-        "split": result.split,
-        "protocol": result.protocol,
-        "images": str(result.images),
-        "images_expected": str(result.images_expected),
-        "images_missing": str(result.images_missing),
-    }
     return Table(
         title=f"{result.benchmark} {result.split}, protocol {result.protocol}, "
         f"images {result.images} of {result.images_expected}{missing}",
-        columns=columns,
-        rows=tuple(Row(name, tuple(values.get(column) for column in columns)) for name, values in rows.items()),
-        facts=facts,
+        classes=_grid(result.metrics, {**result.classes, MEAN: result.metrics}),
+        frame_sets=_grid(("AP", "AP50", IMAGES), result.frame_sets),
+        errors=_errors(result),
+        footnotes=tuple(note for note in result.notes if note.startswith(tuple(map(marked, UNOFFICIAL)))),
+        remarks=(*_negative(result), *_intervals(result), *(f"note: {note}" for note in result.notes)),
+        facts={
+            "benchmark": result.benchmark,
+            "split": result.split,
+            "protocol": result.protocol,
+            "images": str(result.images),
+            "images_expected": str(result.images_expected),
+            "images_missing": str(result.images_missing),
+        },
+        provenance=" ".join(f"{name}={value}" for name, value in result.provenance.items()),
     )
 
 
-def render_result(result: EvaluationResult, style: Style) -> str:
-    """A result in one style; the text of every style but ``text`` carries the provenance or the notes too."""
-    table = table_of(result)
-    if style == "csv":
-        return _csv(table, result)
-    if style == "markdown":
-        return _markdown(table, result)
-    if style == "latex":
-        return _latex(table, result)
-    lines = aligned([["", *table.columns], *([row.name, *map(percent, row.values)] for row in table.rows)])
-    text = "\n".join([table.title, *lines])
-    return text if style == "text" else "\n".join([text, *_remarks(result)])
+def marked(metric: str) -> str:
+    """The metric's name, with a star if it is no number of the benchmark's own program."""
+    return f"{metric}*" if metric in UNOFFICIAL else metric
 
 
 def percent(value: float | None) -> str:
@@ -94,66 +115,39 @@ def aligned(rows: Sequence[Sequence[str]], least: int = len("100.0")) -> list[st
     ]
 
 
-def _remarks(result: EvaluationResult) -> list[str]:
-    lines = []
-    if result.intervals:
-        spans = ", ".join(f"{name} {percent(low)} to {percent(high)}" for name, (low, high) in result.intervals.items())
-        lines.append(f"95 % intervals over images, {result.resamples} resamples: {spans}")
-    if any(weight.count for weight in result.errors.values()):
-        meanings = dict(DESCRIPTIONS.values())
-        rows = [
-            [name, str(weight.count), f"+{percent(weight.gain)}" if weight.gain else percent(weight.gain)]
-            for name, weight in result.errors.items()
-        ]
-        lines += ["", "What AP50 would gain without each kind of error (TIDE):"]
-        lines_of_errors = aligned([["", "count", "gain"], *rows])
-        lines += [
-            lines_of_errors[0],
-            *(f"{line}  {meanings[row[0]]}" for line, row in zip(lines_of_errors[1:], rows, strict=True)),
-        ]
-    return lines + [f"note: {note}" for note in result.notes]
+def _grid(columns: Iterable[str], rows: Mapping[str, Mapping[str, float | None]]) -> Grid:
+    names = tuple(columns)
+    return Grid(
+        tuple(map(marked, names)),
+        tuple(Row(name, tuple(values.get(column) for column in names)) for name, values in rows.items()),
+    )
 
 
-def _csv(table: Table, result: EvaluationResult) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*table.facts, "class", *table.columns, "provenance"])
-    provenance = _joined(result.provenance.items())
-    for row in table.rows:
-        values = ["" if value is None else repr(value) for value in row.values]
-        writer.writerow([*table.facts.values(), row.name, *values, provenance])
-    return out.getvalue()
+def _shown(column: str, value: float | None) -> str:
+    return f"{value:.0f}" if column == IMAGES and value is not None else percent(value)
 
 
-def _markdown(table: Table, result: EvaluationResult) -> str:
-    cells = [["class", *table.columns], *([row.name, *map(percent, row.values)] for row in table.rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    text = [
-        [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        for row in cells
+def _errors(result: EvaluationResult) -> tuple[tuple[str, str, str, str], ...]:
+    if not any(weight.count for weight in result.errors.values()):
+        return ()
+    meanings = dict(DESCRIPTIONS.values())
+    rows = [
+        (name, str(weight.count), f"+{percent(weight.gain)}" if weight.gain else percent(weight.gain), meanings[name])
+        for name, weight in result.errors.items()
     ]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = ["| " + " | ".join(row) + " |" for row in (text[0], rule, *text[1:])]
-    return "\n".join([*lines, "", f"{table.title}. {_joined(result.provenance.items())}", ""])
+    return (("", "count", "gain", ""), *rows)
 
 
-def _latex(table: Table, result: EvaluationResult) -> str:
-    rows = [" & ".join([_escaped(row.name), *map(percent, row.values)]) + r" \\" for row in table.rows]
-    head = " & ".join(["", *map(_escaped, table.columns)]) + r" \\"
-    return "\n".join(
-        [
-            f"% {table.title}",
-            *(f"% {name}: {value}" for name, value in result.provenance.items()),
-            r"\begin{tabular}{l" + "r" * len(table.columns) + "}",
-            r"\toprule", head, r"\midrule", *rows[:-1], r"\midrule", rows[-1], r"\bottomrule",
-            r"\end{tabular}", "",
-        ]
-    )  # fmt: skip
+def _negative(result: EvaluationResult) -> list[str]:
+    """What AP cannot say of frames without objects, beside what it says."""
+    row = result.frame_sets.get("negative", {})
+    rates = [f"{name} {value:.2f}" for name, value in row.items() if name.startswith("FP@") and value is not None]
+    if not rates:
+        return []
+    neg_ap = f"NegAP {percent(result.metrics['NegAP'])}; " if "NegAP" in result.metrics else ""
+    return [f"{neg_ap}false positives per negative frame: {', '.join(rates)}"]
 
 
-def _escaped(text: str) -> str:
-    return text.replace("_", r"\_")
-
-
-def _joined(items: Iterable[tuple[str, str]]) -> str:
-    return " ".join(f"{name}={value}" for name, value in items)
+def _intervals(result: EvaluationResult) -> list[str]:
+    spans = [f"{marked(name)} {percent(low)} to {percent(high)}" for name, (low, high) in result.intervals.items()]
+    return [f"95 % intervals over images, {result.resamples} resamples: {', '.join(spans)}"] if spans else []

@@ -21,7 +21,7 @@ from dataset_adapters import rle
 from dataset_adapters.base import Frame
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.labels import LabelTable
-from dataset_adapters.problems import InputError
+from dataset_adapters.problems import InputError, first_of
 from dataset_adapters.run_lengths import broken_masks
 from robsub.files import explain, read_json
 
@@ -90,13 +90,19 @@ class CocoResults:
             return None
         with self.path.open("rb") as file:
             items = [(number, _read(file, start, end)) for number, start, end in self._places[frame]]
-        masks = [self._mask(number, item, size) for number, item in items]
-        for broken in broken_masks([mask["counts"] for mask in masks], size[0] * size[1])[:1]:
-            raise self._bad_mask(items[broken][0], "runs that do not add up to its pixels", size)
+        masks = self._masks(items, size)
         return [
             Prediction(self._labels[item["category_id"]], float(item["score"]), rle.box(mask), mask)
             for (_, item), mask in zip(items, masks, strict=True)
         ]
+
+    def count(self, frame: str) -> int:
+        """How many detections the frame has."""
+        return len(self._places[frame])
+
+    def notes(self) -> list[str]:
+        """Nothing: what is wrong with the file is an error."""
+        return []
 
     def _names(self, categories: Counter[int | str], by_id: Mapping[int, str]) -> dict[int | str, str]:
         """category_id -> label name, for all that the detections have."""
@@ -110,30 +116,44 @@ class CocoResults:
             )  # fmt: skip
         return {c: name for c, name in names.items() if name is not None}
 
-    def _mask(self, number: int, item: Mapping[str, Any], size: tuple[int, int]) -> rle.Rle:
-        segmentation = item["segmentation"]
-        try:
-            if isinstance(segmentation, list):
-                return _drawn([[float(x) for x in polygon] for polygon in segmentation], size)
-            found = (int(segmentation["size"][0]), int(segmentation["size"][1]))
-            counts = segmentation["counts"]
-            if found != size:
-                raise self._bad_mask(number, f"a mask of {found[1]} x {found[0]} pixels", size)
-            if isinstance(counts, str):
-                return rle.Rle(size=list(size), counts=counts.encode("ascii"))
-            runs = [int(run) for run in counts]
-            if min(runs) < 0 or max(runs) > size[0] * size[1]:
-                raise ValueError("a run out of range")
-            return rle.from_runs(runs, size)
-        except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
-            raise self._bad_mask(number, f"a segmentation that is none ({error})", size) from error
+    def _masks(self, items: Sequence[tuple[int, Mapping[str, Any]]], size: tuple[int, int]) -> list[rle.Rle]:
+        """The masks of a frame's detections (number, JSON); if some are none, the first of them is told."""
+        masks, faults = [], []
+        for number, item in items:
+            try:
+                masks.append(_mask(item["segmentation"], size))
+            except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
+                what = str(error) if isinstance(error, OtherSizeError) else f"a segmentation that is none ({error})"
+                faults.append((number, what))
+        broken = [] if faults else broken_masks([mask["counts"] for mask in masks], size[0] * size[1])
+        faults += [(items[i][0], "runs that do not add up to its pixels") for i in broken]
+        if faults:
+            raise InputError(
+                self.path, found=first_of(f"{faults[0][1]} (detection {faults[0][0]})", len(faults)),
+                expected=f"polygons or RLE of {size[1]} x {size[0]} pixels, the size of its image",
+                fix="Write the masks at the image's own size, as pycocotools encodes them.",
+            )  # fmt: skip
+        return masks
 
-    def _bad_mask(self, number: int, found: str, size: tuple[int, int]) -> InputError:
-        return InputError(
-            self.path, found=f"{found} (detection {number})",
-            expected=f"polygons or RLE of {size[1]} x {size[0]} pixels, the size of its image",
-            fix="Write the masks at the image's own size, as pycocotools encodes them.",
-        )  # fmt: skip
+
+class OtherSizeError(ValueError):
+    """A mask that is one, but not of its image."""
+
+
+def _mask(segmentation: Any, size: tuple[int, int]) -> rle.Rle:
+    """A segmentation as RLE; ValueError, TypeError, KeyError, IndexError or OverflowError if it is none of the size."""
+    if isinstance(segmentation, list):
+        return _drawn([[float(x) for x in polygon] for polygon in segmentation], size)
+    found = (int(segmentation["size"][0]), int(segmentation["size"][1]))
+    if found != size:
+        raise OtherSizeError(f"a mask of {found[1]} x {found[0]} pixels")
+    counts = segmentation["counts"]
+    if isinstance(counts, str):
+        return rle.Rle(size=list(size), counts=counts.encode("ascii"))
+    runs = [int(run) for run in counts]
+    if min(runs) < 0 or max(runs) > size[0] * size[1]:
+        raise ValueError("a run out of range")
+    return rle.from_runs(runs, size)
 
 
 def _drawn(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> rle.Rle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -109,6 +109,8 @@ def data_options(command: F) -> F:
     def with_data(
         *args: Any, data_root: Path, profile: tuple[str, ...], frame_sets: Path | None, no_cache: bool, **kwargs: Any
     ) -> Any:
+        if kwargs.get("dataset") not in (None, "wilddash"):
+            refuse_options(f"--dataset {kwargs['dataset']}", "frame_sets", "neg_ap")
         profiles = dict(choice.split("=", 1) for choice in profile)
         options = Options(None if no_cache else default_cache_folder(), profiles, frame_sets)
         return command(*args, data=Data(data_root, options), **kwargs)
@@ -154,6 +156,19 @@ def parse_distance(ctx: click.Context, option: click.Parameter, value: tuple[str
     return DistanceFormula(**dict(choice.split("=") for choice in value))  # type: ignore[arg-type]
 
 
+def refuse_options(beside: str, *names: str) -> None:
+    """Refuse options of the command line that mean nothing beside another one; settings in robsub.toml may stand.
+
+    Raises:
+        UsageError: one of the named parameters was typed.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if typed and parameter.name in names:
+            raise click.UsageError(f"{parameter.opts[0]} means nothing beside {beside}: leave it out")
+
+
 def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """K/N as two numbers."""
     from robsub.evaluate import read_part
@@ -170,14 +185,6 @@ def parse_sizes(ctx: click.Context, option: click.Parameter, value: str | None) 
     if any(size < 1 for size in sizes):
         raise click.BadParameter(f"{value!r} has a side without a pixel")
     return sizes
-
-
-def refuse_beside(option: str, names: Iterable[str]) -> None:
-    """Refuse options that were typed although another one leaves them without a meaning; the settings' file may."""
-    context = click.get_current_context()
-    for name in names:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} has no meaning beside {option}")
 
 
 def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from tqdm import tqdm
 
+from dataset_adapters import rle
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.coco import Coco
 from dataset_adapters.ground_truth import Prediction
@@ -39,7 +40,9 @@ class Conversion:
         images_expected: images of the split on this disk.
         predictions: objects written.
         homeless: class -> objects left out because the target has no such class.
+        empty: objects written whose mask has no pixel.
         unknown_images: images of the source that the split does not have.
+        notes: what a reader has to know of the source's files.
     """
 
     path: Path
@@ -47,18 +50,23 @@ class Conversion:
     images_expected: int
     predictions: int
     homeless: Mapping[str, int]
+    empty: int
     unknown_images: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def text(self) -> str:
         """A paragraph for the terminal; the target comes last."""
         lines = [
             f"Left out: {n} objects of {name!r}, a class that the target lacks." for name, n in self.homeless.items()
         ]
+        if self.empty:
+            lines.append(f"{self.empty} of {self.predictions} masks are empty and will count nothing.")
         if self.unknown_images:
             first = self.unknown_images[0]
             lines.append(f"Left out: {len(self.unknown_images)} images that the split does not have, first {first}.")
         if missing := self.images_expected - self.images:
             lines.append(f"{missing} of {self.images_expected} images have no predictions in the source.")
+        lines += [f"Note: {note}" for note in self.notes]
         return "\n".join([*lines, f"{self.path}: {self.images} images, {self.predictions} objects"])
 
 
@@ -123,7 +131,9 @@ def convert(
         images_expected=len(frames),
         predictions=reading.predictions,
         homeless=dict(sorted(reading.homeless.items())),
+        empty=reading.empty,
         unknown_images=tuple(sorted(there - {frame.name for frame in frames})),
+        notes=tuple(source.notes()),
     )
 
 
@@ -158,6 +168,7 @@ class _Reading:
     source: PredictionSource
     homes: _Homes
     predictions: int = 0
+    empty: int = 0
     homeless: Counter[str] = field(default_factory=Counter)
 
     def all(self, frames: Sequence[Frame] | tqdm[Frame]) -> Read:
@@ -170,6 +181,7 @@ class _Reading:
             self.homeless.update(p.label for home, p in homes if home is None)
             kept = [_under(home, p) for home, p in homes if home is not None]
             self.predictions += len(kept)
+            self.empty += sum(not rle.area(p.rle) for p in kept)
             yield frame, size, kept
 
 

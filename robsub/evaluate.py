@@ -24,7 +24,7 @@ from robsub.coco_results import CocoResults
 from robsub.match_frames import MatchJob, match_all
 from robsub.matches_file import MatchesHead, MatchesWriter, read_matches
 from robsub.places import store_path
-from robsub.predictions import MANIFEST, PredictionSource, open_store
+from robsub.predictions import MANIFEST, PredictionSource, PredictionStore, open_store
 from robsub.provenance import ground_truth_digest, predictions_digest, versions
 
 NegAP = NegativeAp
@@ -70,7 +70,7 @@ def open_predictions(
         kind: what they are; ``auto`` takes a folder with a manifest for a store and ``.json`` for COCO results.
 
     Raises:
-        InputError: nothing is there, or nothing that robsub reads.
+        InputError: nothing is there, nothing that robsub reads, or annotations for what is no COCO results.
     """
     if not path.exists():
         raise InputError(
@@ -78,6 +78,11 @@ def open_predictions(
             fix=f"Make them with 'robsub predict --dataset {adapter.name}', or name others with --predictions.",
         )  # fmt: skip
     kind = _kind_of(path) if kind == "auto" else kind
+    if annotations and kind != "coco":
+        raise InputError(
+            annotations, found=f"annotations for ids, though {path} names its images itself",
+            expected="annotations beside COCO results", fix="Leave out --annotations.",
+        )  # fmt: skip
     if kind == "store":
         return open_store(path, adapter.name)
     if kind == "coco":
@@ -148,7 +153,7 @@ def evaluate(
         writer = stack.enter_context(MatchesWriter(path, head)) if path else None
         images = list(match_all(job, frames, choices.get("workers"), writer))
     notes = [
-        *_unknown_frames(everything, source),
+        *head.notes,
         *_frame_notes(len(frames), head.images_expected),
         *_choice_notes(adapter),
         *_frame_set_notes(frames, head),
@@ -164,7 +169,7 @@ def merge(paths: Sequence[Path], **choices: Unpack[Choices]) -> EvaluationResult
         InputError: a file cannot be read, two are of different evaluations, or both hold an image.
     """
     head, images = read_matches(paths[0])
-    digests = {head.predictions}
+    digests, notes = {head.predictions}, dict.fromkeys(head.notes)
     for path in paths[1:]:
         other, more = read_matches(path)
         twice = {image.frame for image in images} & {image.frame for image in more}
@@ -175,10 +180,11 @@ def merge(paths: Sequence[Path], **choices: Unpack[Choices]) -> EvaluationResult
                 expected=f"another part of the evaluation in {paths[0]}", fix="Merge parts made with --part K/N.",
             )  # fmt: skip
         digests.add(other.predictions)
+        notes |= dict.fromkeys(other.notes)
         images += more
-    notes = [f"Merged from {len(paths)} files.", *_frame_notes(len(images), head.images_expected)]
+    own_notes = [f"Merged from {len(paths)} files.", *_frame_notes(len(images), head.images_expected)]
     head = replace(head, provenance={**head.provenance, "predictions_sha256": " ".join(sorted(digests))})
-    return _summarise(head, head.labels(), head.rule_book(), images, notes, choices)
+    return _summarise(head, head.labels(), head.rule_book(), images, [*notes, *own_notes], choices)
 
 
 def protocol_of(adapter: DatasetAdapter, name: str | None = None, *, fixed: bool = False) -> Protocol:
@@ -251,9 +257,9 @@ def _missing(
     adapter: DatasetAdapter, split: Split, frames: Sequence[Frame], missing: Sequence[str], source: PredictionSource
 ) -> InputError:
     found = f"none for {len(missing)} of {len(frames)} images, first {missing[0]}"
-    known = {frame.name for frame in frames}
-    if len(missing) == len(frames) and (others := sorted(set(source.frames()) - known)):
+    if others := _unknown_frames(adapter.frames(split), source):
         found += f", but some for {len(others)} unknown images, first {others[0]}"
+    found = "; ".join([found, *source.notes()])
     fix = "Predict the rest with 'robsub predict', or count them as empty with --allow-missing."
     if isinstance(source, CocoResults):
         fix = f"COCO results cannot tell an image without detections from a missing one. {fix}"
@@ -264,8 +270,8 @@ def _missing(
 
 
 def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
-    truth, predictions = ground_truth_digest(frames), predictions_digest(job.source)
-    digests = {"predictions_sha256": predictions, "ground_truth_list_sha256": truth}
+    truth, predictions = ground_truth_digest(job.adapter, frames), predictions_digest(job.source)
+    digests = {"predictions_sha256": predictions, "ground_truth_sha256": truth}
     return MatchesHead(
         benchmark=job.adapter.name,
         split=split,
@@ -281,6 +287,7 @@ def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
             **job.adapter.choices,
             **{name: digest for name, digest in digests.items() if digest},
         },
+        notes=(*job.source.notes(), *_split_notes(split, job.source), *_unknown_notes(frames, job.source)),
     )
 
 
@@ -311,9 +318,21 @@ def _frame_notes(found: int, expected: int) -> list[str]:
     return [] if found == expected else [f"{found} of the split's {expected} images were evaluated."]
 
 
+def _split_notes(split: Split, source: PredictionSource) -> list[str]:
+    """A store may hold a larger split, as trainval does val; one that holds another is told by what is missing."""
+    made_for = source.manifest.get("split", split) if isinstance(source, PredictionStore) else split
+    return [] if made_for == split else [f"The store says that its predictions are of split {made_for!r}."]
+
+
+def _unknown_notes(frames: Sequence[Frame], source: PredictionSource) -> list[str]:
+    others = _unknown_frames(frames, source)
+    count = sum(source.count(name) for name in others)
+    where = f"{len(others)} images that are not of this split"
+    return [f"{count} predictions for {where} count nothing, first {others[0]}."] if others else []
+
+
 def _unknown_frames(frames: Sequence[Frame], source: PredictionSource) -> list[str]:
-    others = sorted(set(source.frames()) - {frame.name for frame in frames})
-    return [f"{len(others)} images with predictions are not of this split, first {others[0]}."] if others else []
+    return sorted(set(source.frames()) - {frame.name for frame in frames})
 
 
 def _choice_notes(adapter: DatasetAdapter) -> list[str]:

@@ -27,13 +27,14 @@ from evaluators.matching import ImageMatches
 from evaluators.protocol import PROTOCOLS, Protocol, corrected
 from robsub.files import explain
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS: dict[str, DTypeLike] = {
     "classes": "<i2", "scores": "<f8", "outcomes": "i1", "ground_truths": "<i4", "errors": "i1", "targets": "<i2",
     "objects": "<i2", "found": "?",
 }  # fmt: skip
 """Array of ``ImageMatches`` -> how its numbers are stored."""
-FIX = "Delete the file and evaluate again, or name another with --matches."
+BEGINNING = b'{"robsub_matches": '
+"""How a head begins."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,12 @@ class MatchesHead:
         rules: digest of the protocol's rules.
         classes: the evaluated classes, in the order of the class indices.
         images_expected: images that the split should have.
-        ground_truth: digest of the split's list of frames and annotations, and the choices by which they are read.
+        ground_truth: digest of the split's frames and the content of their annotations, and the choices by which
+            they are read.
         predictions: digest of the predictions.
         frame_sets: frame -> the named sets it belongs to.
         provenance: versions and digests, for the result.
+        notes: what a reader has to know of the predictions' files.
     """
 
     benchmark: str
@@ -62,6 +65,7 @@ class MatchesHead:
     predictions: str
     frame_sets: Mapping[str, tuple[str, ...]]
     provenance: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     COMMON = ("benchmark", "split", "protocol", "rules", "classes", "images_expected", "ground_truth", "frame_sets")
     """What the parts of one evaluation share."""
@@ -100,6 +104,7 @@ class MatchesHead:
         values = {field.name: data[field.name] for field in fields(cls)}
         values["classes"] = tuple(map(str, data["classes"]))
         values["frame_sets"] = {name: tuple(sets) for name, sets in data["frame_sets"].items()}
+        values["notes"] = tuple(map(str, data["notes"]))
         return cls(**values)
 
 
@@ -111,18 +116,23 @@ class MatchesWriter:
         head: what is matched; a file that is there must be of the same.
 
     Raises:
-        InputError: the file is of other matches, or damaged elsewhere than in its last line.
+        InputError: the file is of other matches, of another program, or damaged elsewhere than in its last line. It is
+            left as it was.
     """
 
     def __init__(self, path: Path, head: MatchesHead) -> None:
         self.done: dict[str, ImageMatches] = {}
         """The images that the file holds, by frame."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and _cut_unfinished(path):
+        if path.is_file() and not _is_unbegun(path):
             there, images = read_matches(path)
             if difference := there.difference(head, (*MatchesHead.COMMON, "predictions")):
-                raise InputError(path, found=f"matches of {difference}", expected="one and the same", fix=FIX)
+                raise InputError(
+                    path, found=f"matches of {difference}", expected="one and the same",
+                    fix="Name another file with --matches, or delete this one and evaluate again.",
+                )  # fmt: skip
             self.done = {image.frame: image for image in images}
+            _cut_unfinished(path)
             self._file = path.open("ab")
         else:
             self._file = path.open("wb")
@@ -166,17 +176,23 @@ def read_matches(path: Path) -> tuple[MatchesHead, list[ImageMatches]]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             path, line=number, found=f"no matches ({type(error).__name__}: {error})",
-            expected="what 'robsub evaluate --matches' writes", fix=FIX,
+            expected="what 'robsub evaluate --matches FILE' writes", fix="Name such a file, or a new one.",
         ) from error  # fmt: skip
     return head, images
 
 
-def _cut_unfinished(path: Path) -> bool:
-    """Drop what a killed run left of its last line; whether anything whole is left."""
+def _is_unbegun(path: Path) -> bool:
+    """Whether nothing stands in it but what a killed run left of a head."""
+    with path.open("rb") as file:
+        begun = file.readline()
+    return not begun.endswith(b"\n") and (begun.startswith(BEGINNING) or BEGINNING.startswith(begun))
+
+
+def _cut_unfinished(path: Path) -> None:
+    """Drop what a killed run left of its last line."""
     with path.open("rb") as file:
         whole = sum(len(line) for line in file if line.endswith(b"\n"))
     os.truncate(path, whole)
-    return whole > 0
 
 
 def _to_json(image: ImageMatches) -> dict[str, Any]:

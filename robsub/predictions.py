@@ -16,7 +16,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,11 +24,12 @@ from typing import Any, Protocol, Self
 
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
-from dataset_adapters.problems import InputError
+from dataset_adapters.problems import InputError, first_of
 from dataset_adapters.run_lengths import broken_masks
 from robsub.files import explain, file_digest, read_json, write_json
 
 MANIFEST = "manifest.json"
+REPAIR = "Delete that line and run the command that made the store again: it adds what is missing."
 IMAGE_NAME = re.compile(rb'"image"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -41,6 +42,14 @@ class PredictionSource(Protocol):
 
     def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
         """One frame's predictions, None if it is not there; ``size`` is the frame's (height, width)."""
+        ...
+
+    def count(self, frame: str) -> int:
+        """How many predictions a frame has, whatever its size."""
+        ...
+
+    def notes(self) -> list[str]:
+        """What a reader of the numbers has to know of these files, with counts; empty when nothing is strange."""
         ...
 
 
@@ -69,7 +78,7 @@ class PredictionStore:
                 fix="Make one with 'robsub predict', or name another with --predictions.",
             )  # fmt: skip
         self.manifest: dict[str, Any] = read_json(path / MANIFEST, "the manifest of a prediction store")
-        self._index = _index(path)
+        self._index, self._cut = _index(path)
 
     def frames(self) -> Collection[str]:
         """The frames that the store has a line for."""
@@ -86,33 +95,62 @@ class PredictionStore:
         Raises:
             InputError: the line is damaged, or its masks have another size than the frame.
         """
-        place = self._index.get(frame)
-        if place is None:
+        if frame not in self._index:
             return None
-        shard = self.path / place.shard
-        with shard.open("rb") as file:
+        place, record = self._index[frame], self._record(frame)
+        try:
+            found = (int(record["size"][0]), int(record["size"][1]))
+            predictions = [_from_json(item) for item in record["instances"]]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise self._damaged(place, error) from error
+        self._require_size(frame, {found, *((p.rle["size"][0], p.rle["size"][1]) for p in predictions)}, size)
+        if broken := broken_masks([p.rle["counts"] for p in predictions], size[0] * size[1]):
+            what = first_of(f"the mask of instance {broken[0]} does not fill {size[1]} x {size[0]} pixels", len(broken))
+            raise self._damaged(place, ValueError(what))
+        self._require_finite(place, predictions)
+        return predictions
+
+    def count(self, frame: str) -> int:
+        """How many predictions the frame's line holds."""
+        return len(self._record(frame).get("instances", ()))
+
+    def notes(self) -> list[str]:
+        """The lines that a killed program left unfinished; they are no part of the store."""
+        return [f"{place.shard}:{place.line} is cut off; its image has no predictions in it." for place in self._cut]
+
+    def _record(self, frame: str) -> Any:
+        place = self._index[frame]
+        with (self.path / place.shard).open("rb") as file:
             file.seek(place.offset)
             line = file.readline()
         try:
-            record = json.loads(line)
-            found = (int(record["size"][0]), int(record["size"][1]))
-            predictions = [_from_json(item) for item in record["instances"]]
-            if broken := broken_masks([p.rle["counts"] for p in predictions], found[0] * found[1]):
-                raise ValueError(f"the mask of instance {broken[0]} does not fill {found[1]} x {found[0]} pixels")
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+            return json.loads(line)
+        except ValueError as error:
+            raise self._damaged(place, error) from error
+
+    def _damaged(self, place: _Place, error: Exception) -> InputError:
+        return InputError(
+            self.path / place.shard, line=place.line, found=f"no record of an image ({type(error).__name__}: {error})",
+            expected="a line of the prediction store", fix=REPAIR,
+        )  # fmt: skip
+
+    def _require_size(self, frame: str, found: set[tuple[int, int]], size: tuple[int, int]) -> None:
+        place = self._index[frame]
+        for height, width in sorted(found - {size}):
             raise InputError(
-                shard, line=place.line, found=f"no record of an image ({type(error).__name__}: {error})",
-                expected="a line of the prediction store", fix="Run 'robsub predict --overwrite' again.",
-            ) from error  # fmt: skip
-        sizes = {found, *((p.rle["size"][0], p.rle["size"][1]) for p in predictions)}
-        if sizes != {size}:
-            wrong = next(s for s in sizes if s != size)
-            raise InputError(
-                shard, line=place.line, found=f"{frame} with {wrong[1]} x {wrong[0]} pixels",
+                self.path / place.shard, line=place.line, found=f"{frame} with {width} x {height} pixels",
                 expected=f"{size[1]} x {size[0]}, the size of its image",
                 fix="These predictions were made on other images; predict this data set again.",
             )  # fmt: skip
-        return predictions
+
+    def _require_finite(self, place: _Place, predictions: Sequence[Prediction]) -> None:
+        bad = [(i, p.score) for i, p in enumerate(predictions) if not math.isfinite(p.score)]
+        if bad:
+            found = first_of("the score {1} of instance {0}".format(*bad[0]), len(bad))
+            raise InputError(
+                self.path / place.shard, line=place.line, found=found, expected="finite scores",
+                fix="Look for a division by zero in the detector's scores.",
+            )  # fmt: skip
 
 
 def open_store(path: Path, dataset: str) -> PredictionStore:
@@ -152,7 +190,7 @@ class PredictionWriter:
             self._require_same(read_json(path / MANIFEST, "the manifest of a prediction store"))
         else:
             write_json(path / MANIFEST, self.manifest)
-        self.done = set(_index(path))
+        self.done = set(_index(path)[0])
         """The frames that are already there."""
         _cut_unfinished(path / f"{shard}.jsonl")
         self._file = (path / f"{shard}.jsonl").open("ab", buffering=0)  # a line is on its way when add returns
@@ -189,26 +227,34 @@ class PredictionWriter:
                 )  # fmt: skip
 
 
-def _index(path: Path) -> dict[str, _Place]:
-    """frame -> the line it stands on, over all shards; a frame written twice is taken from its last line."""
-    return {json.loads(name): place for shard in sorted(path.glob("*.jsonl")) for name, place in _finished(shard)}
+def _index(path: Path) -> tuple[dict[str, _Place], list[_Place]]:
+    """frame -> the line it stands on, of several the last one, over all shards; and the unfinished lines."""
+    whole, cut = {}, []
+    for shard in sorted(path.glob("*.jsonl")):
+        for place, line in _lines(shard):
+            if line.endswith(b"\n"):
+                whole[_image_name(path, place, line)] = place
+            else:
+                cut.append(place)
+    return whole, cut
 
 
-def _finished(shard: Path) -> Iterator[tuple[bytes, _Place]]:
-    """The image name (still as JSON) and place of every whole line; an unfinished last line is passed over."""
+def _lines(shard: Path) -> Iterator[tuple[_Place, bytes]]:
     offset = 0
     with shard.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            name = IMAGE_NAME.search(line)
-            if name is None:
-                raise InputError(
-                    shard, line=number, found="a line without an image name", expected='{"image": "...", ...}',
-                    fix="Delete that line and run 'robsub predict' again: it predicts what is missing.",
-                )  # fmt: skip
-            yield name[1], _Place(shard.name, number, offset)
+            yield _Place(shard.name, number, offset), line
             offset += len(line)
+
+
+def _image_name(path: Path, place: _Place, line: bytes) -> str:
+    name = IMAGE_NAME.search(line)
+    if name is None:
+        raise InputError(
+            path / place.shard, line=place.line, found="a line without an image name",
+            expected='{"image": "...", ...}', fix=REPAIR,
+        )  # fmt: skip
+    return str(json.loads(name[1]))
 
 
 def _cut_unfinished(shard: Path) -> None:
@@ -232,14 +278,13 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
 
 def _from_json(item: Mapping[str, Any]) -> Prediction:
     x, y, width, height = (float(v) for v in item["bbox"])
-    score = float(item["score"])
-    if not (0 <= score <= 1) or not all(map(math.isfinite, (x, y, width, height))):
-        raise ValueError(f"score {score}, bbox {item['bbox']}: a score from 0 to 1 and finite numbers are wanted")
+    if not all(map(math.isfinite, (x, y, width, height))):
+        raise ValueError(f"bbox {item['bbox']}: finite numbers are wanted")
     mask = item["segmentation"]
     size = [int(mask["size"][0]), int(mask["size"][1])]
     return Prediction(
         label=str(item["category"]),
-        score=score,
+        score=float(item["score"]),
         box=(x, y, x + width, y + height),
         rle=rle.Rle(size=size, counts=str(mask["counts"]).encode("ascii")),
     )

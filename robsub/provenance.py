@@ -1,16 +1,17 @@
-"""What a result was made from: versions, and digests of the predictions and of the ground truth's list."""
+"""What a result was made from: versions, and digests of the predictions and of the ground truth."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from dataset_adapters.base import Frame
+from dataset_adapters.base import DatasetAdapter, Frame
 from robsub import __version__
 from robsub.files import file_digest
 from robsub.predictions import PredictionSource, PredictionStore
@@ -36,14 +37,22 @@ def predictions_digest(source: PredictionSource) -> str:
     return _folder_digest(path) if path.is_dir() else file_digest(path)
 
 
-def ground_truth_digest(frames: Sequence[Frame]) -> str:
-    """SHA-256 of the list of frames with the size of each annotation file in bytes, whatever the folder."""
-    lines = (f"{frame.name} {_size(frame.ground_truth)}\n" for frame in sorted(frames, key=lambda frame: frame.name))
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+def ground_truth_digest(adapter: DatasetAdapter, frames: Sequence[Frame]) -> str:
+    """SHA-256 over the content of all files that the frames' ground truth is read from, photos excepted.
+
+    Names of folders and times do not enter, so that machines with the same data agree. A file of many frames is read
+    once; 25,000 small maps take seconds.
+    """
+    whole, read = hashlib.sha256(), cache(_content)
+    for frame in sorted(frames, key=lambda frame: frame.name):
+        files = adapter.ground_truth_files(frame) if frame.ground_truth else []
+        digests = [read(path) for path in files if path != frame.image]
+        whole.update(" ".join([frame.name, *digests, "\n"]).encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
 
 
-def _size(path: Path | None) -> int:
-    return path.stat().st_size if path is not None and path.is_file() else 0
+def _content(path: Path) -> str:
+    return file_digest(path) if path.is_file() else "none"
 
 
 def _folder_digest(folder: Path) -> str:

@@ -294,3 +294,37 @@ def test_settings_that_do_not_exist_are_refused(tmp_path: Path, monkeypatch: pyt
 def test_every_command_explains_itself(command: str) -> None:
     printed = run(command, "--help")
     assert main.commands[command].help.splitlines()[0].split(".")[0] in " ".join(printed.split())  # type: ignore[union-attr]
+
+
+def test_the_self_test_writes_its_result_and_says_what_is_next(world: Path, tmp_path: Path) -> None:
+    own = ("evaluate", "--self-test", "--dataset", "kitti", "--data-root", world, "--workers", "1")
+    printed = run(*own, "--json", tmp_path / "r.json", "--csv", tmp_path / "r.csv")
+    assert "Next: robsub evaluate --dataset kitti --split val" in printed
+    assert json.loads((tmp_path / "r.json").read_text())["metrics"]["AP"] == 1.0
+    assert (tmp_path / "r.csv").is_file()
+    assert "--predictions means nothing beside --self-test" in refusal(*own, "--predictions", "p")
+
+
+def test_nothing_is_left_in_the_working_directory(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    run("evaluate", "--dataset", "kitti", "--data-root", world, "--predictions", store, "--workers", "1")
+    assert list(empty.iterdir()) == []
+
+
+def test_options_that_would_do_nothing_are_refused(world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    own = ("evaluate", "--dataset", "kitti", "--data-root", world, "--predictions", store, "--workers", "1")
+    run(*own, "--matches", tmp_path / "m")
+    merged = ("evaluate", "--merge", tmp_path / "m")
+    assert "Merged from 1 files" in run(*merged)
+    for option in (("--protocol", "coco"), ("--corrected",), ("--predictions", store), ("--dataset", "kitti")):
+        assert f"{option[0]} means nothing beside --merge" in refusal(*merged, *option)
+    assert "--frame-sets means nothing beside --dataset kitti" in refusal(*own, "--frame-sets", "sets.csv")
+    assert "--neg-ap means nothing beside --dataset kitti" in refusal(*own, "--neg-ap", "negative")
+    assert "Leave out --annotations" in refusal(*own, "--annotations", tmp_path / "m")
+    assert "Next: robsub evaluate --merge" in run("compare", tmp_path / "m", tmp_path / "m", "--bootstrap", "10")
+    result = refusal("compare", tmp_path / "m", store / "manifest.json")
+    assert "no matches" in result and "Delete" not in result

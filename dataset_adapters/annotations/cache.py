@@ -22,7 +22,7 @@ from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.rle import Rle
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """To be raised whenever the same files give other segments, or the entries another form."""
 
 SETTLED_NS = 2_000_000_000
@@ -118,9 +118,10 @@ def _head(stamp: str, body: bytes) -> str:
 
 def _pack(truth: GroundTruth) -> list[object]:
     segments = [
-        [s.native_id, s.label.id, s.pixels, s.rle["counts"].decode("ascii"), s.is_group, s.distance_m, s.stereo_density]
+        [s.native_id, s.label.id, s.pixels, s.rle["counts"].decode("ascii"), s.is_group, s.distance_m, s.stereo_density,
+         s.stated_area]
         for s in truth.segments
-    ]
+    ]  # fmt: skip
     return [truth.frame, truth.size, segments]
 
 

@@ -46,7 +46,7 @@ def plain_reading(list_file: Path, labels) -> list[tuple[str, float, bytes]]:
     read = []
     for path, (label_id, score) in by_mask.items():
         mask = np.array(Image.open(path).convert("L")) != 0
-        if label_id in labels.by_id and mask.any():
+        if label_id in labels.by_id and mask.any():  # what the official code goes on with
             read.append((labels.by_id[label_id].name, score, rle.encode(mask)["counts"]))
     return read
 
@@ -71,7 +71,8 @@ def test_the_official_fixtures_read_as_plainly_read(shared: Path, name: str, lay
     for frame, path in lists.items():
         found = submission.predictions(frame, frame_size(root, frame))
         assert found is not None
-        assert [(p.label, p.score, p.rle["counts"]) for p in found] == plain_reading(path, labels)
+        taken = [p for p in found if p.label in labels.by_name and rle.area(p.rle)]
+        assert [(p.label, p.score, p.rle["counts"]) for p in taken] == plain_reading(path, labels)
         assert all(p.box == rle.box(p.rle) for p in found)
         total += len(found)
     assert total > 100
@@ -103,10 +104,10 @@ def test_labels_are_truncated_and_line_ends_free(tmp_path: Path) -> None:
     assert found is not None and [(p.label, p.score) for p in found] == [("car", 0.1), ("road", 0.5)]
 
 
-def test_every_value_but_0_is_the_object_and_empty_masks_are_passed_over(tmp_path: Path) -> None:
+def test_every_value_but_0_is_the_object_and_empty_masks_are_handed_on(tmp_path: Path) -> None:
     faint = object_mask(0) // 255
     found = read(tmp_path, {MASK: png(faint), f"masks/{FRAME}_001.png": png(faint * 0)})
-    assert found is not None and len(found) == 3
+    assert found is not None and [bool(rle.area(p.rle)) for p in found] == [True, False, True, True]
     assert np.array_equal(rle.decode(found[0].rle), faint != 0)
 
 
@@ -118,16 +119,40 @@ def test_masks_of_any_mode_are_read_as_the_official_code_does(tmp_path: Path, mo
 
 def test_masks_of_other_classes_are_not_looked_at(tmp_path: Path) -> None:
     lines = f"nowhere.png 7 0.5\n{MASK} 8 0.5\n".encode()
-    assert read(tmp_path, {LIST: lines, MASK: png(object_mask(0, (40, 50)))}) == []
+    found = read(tmp_path, {LIST: lines, MASK: png(object_mask(0, (40, 50)))})
+    assert found is not None and [(p.label, rle.area(p.rle)) for p in found] == [("road", 0), ("sidewalk", 0)]
 
 
-def test_unknown_labels_stop_or_are_skipped_as_the_benchmark_does(tmp_path: Path) -> None:
+def test_unknown_labels_stop_or_are_handed_on_as_the_benchmark_does(tmp_path: Path) -> None:
     lines = f"{MASK} 99 0.9\nmasks/{FRAME}_001.png 24 0.8\n".encode()
     with pytest.raises(InputError, match=rf"{LIST}:1: found label id 99"):
         read(tmp_path, {LIST: lines})
     files = {f"{FRAME}.txt": lines, MASK: png(object_mask(0)), f"masks/{FRAME}_001.png": png(object_mask(1))}
     found = NativeSubmission(spread(tmp_path / "d", files), SCANNET, SCANNET_LABELS).predictions(FRAME, SIZE)
-    assert found is not None and [p.label for p in found] == ["refrigerator"]
+    assert found is not None and [p.label for p in found] == ["id 99", "refrigerator"]
+
+
+def test_lines_that_a_later_one_overrides_are_counted(tmp_path: Path) -> None:
+    lines = f"{MASK} 24 0.9\n./{MASK} 26 0.4\n{MASK} 25 0.1\n".encode()
+    submission = NativeSubmission(pack(tmp_path / "s.zip", sound_files() | {LIST: lines}), CITYSCAPES, ROAD_LABELS)
+    assert submission.notes() == [f"2 lines count nothing, for a later line names the same mask; first {LIST}:1."]
+    assert submission.count(FRAME) == 3
+    assert NativeSubmission(pack(tmp_path / "t.zip", sound_files()), CITYSCAPES, ROAD_LABELS).notes() == []
+
+
+def test_faults_of_a_frame_are_counted(tmp_path: Path) -> None:
+    second = f"masks/{FRAME}_001.png"
+    other_size = png(object_mask(0, (10, 16)))
+    for changes, found in (
+        (
+            {LIST: f"{MASK} 24 nan\n{second} 24 0.5\n{second} 24 nan\n".encode()},
+            f"{LIST}:1: found the score 'nan', the first of 2",
+        ),
+        ({LIST: f"{MASK} 99 0.9\n{second} 98 0.8\n".encode()}, f"{LIST}:1: found label id 99, the first of 2"),
+        ({MASK: other_size, second: other_size}, f"{MASK}: found 16 x 10 pixels, the first of 2"),
+    ):
+        with pytest.raises(InputError, match=found):
+            read(tmp_path, changes)
 
 
 @pytest.mark.parametrize(

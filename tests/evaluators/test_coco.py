@@ -6,23 +6,25 @@ import contextlib
 import io
 import json
 import re
-from collections import defaultdict
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO as CocoData
 from pycocotools.cocoeval import COCOeval
 
-from dataset_adapters.ground_truth import GroundTruth, Prediction, Segment
-from dataset_adapters.labels import ROAD_LABELS, Label, LabelTable
-from dataset_adapters.rle import Rle
+from dataset_adapters.ground_truth import GroundTruth, Prediction
+from dataset_adapters.labels import ROAD_LABELS, LabelTable
+from dataset_adapters.registry import get_adapter
 from evaluators.matching import match_image
 from evaluators.protocol import COCO
 from evaluators.result import EvaluationResult
 from evaluators.summary import summarise
+from robsub.evaluate import evaluate, open_predictions
 
 from .scenes import RandomScene, matched, predicted, region
 
@@ -30,13 +32,7 @@ SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "A
 """The order in which pycocotools prints."""
 
 
-def to_rle(segmentation: Any, size: tuple[int, int]) -> Rle:
-    rles = coco_mask.frPyObjects(segmentation, *size)
-    merged: Rle = coco_mask.merge(rles) if isinstance(rles, list) else rles
-    return merged
-
-
-def evaluate(
+def matched_all(
     truths: list[GroundTruth], predictions: dict[str, list[Prediction]], labels: LabelTable
 ) -> EvaluationResult:
     matches = [match_image(COCO, labels, truth, predictions[truth.frame]) for truth in truths]
@@ -46,38 +42,41 @@ def evaluate(
 def official(truth: dict[str, Any], results: list[dict[str, Any]]) -> tuple[list[float], Any]:
     """The twelve numbers of pycocotools, and its precision array."""
     data = CocoData()
-    data.dataset = truth
+    data.dataset = deepcopy(truth)  # it writes into what it is given
     with contextlib.redirect_stdout(io.StringIO()):
         data.createIndex()
-        run = COCOeval(data, data.loadRes(results), "segm")
+        run = COCOeval(data, data.loadRes(deepcopy(results)), "segm")
         run.evaluate(), run.accumulate(), run.summarize()
     return run.stats.tolist(), run.eval["precision"]
 
 
+Sample = tuple[dict[str, Any], list[dict[str, Any]]]
+"""Annotations and results, as decoded JSON."""
+
+
 @pytest.fixture(scope="module")
-def sample(shared: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def sample(shared: Path) -> Sample:
     folder = shared / "realdata" / "coco_val2014_100"
     truth = json.loads((folder / "instances_val2014_100.json").read_text())
     return truth, json.loads((folder / "instances_val2014_fakesegm100_results.json").read_text())
 
 
+def through_files(root: Path, truth: dict[str, Any], results: list[dict[str, Any]]) -> EvaluationResult:
+    """What a user gets: the annotations in COCO's layout with blank photos, the results as JSON."""
+    annotations, photos = root / "coco" / "annotations", root / "coco" / "images" / "val2014"
+    annotations.mkdir(parents=True)
+    photos.mkdir(parents=True)
+    (annotations / "instances_val2014.json").write_text(json.dumps(truth))
+    (root / "results.json").write_text(json.dumps(results))
+    for image in truth["images"]:
+        Image.new("L", (image["width"], image["height"])).save(photos / image["file_name"])
+    adapter = get_adapter("coco", root)
+    return evaluate(adapter, "val", open_predictions(root / "results.json", adapter), allow_missing=True, workers=1)
+
+
 @pytest.fixture(scope="module")
-def ours(sample: tuple[dict[str, Any], list[dict[str, Any]]]) -> EvaluationResult:
-    truth, results = sample
-    labels = LabelTable(tuple(Label(c["id"], c["name"], True, True) for c in truth["categories"]))
-    sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-    segments, predictions = defaultdict(list), defaultdict(list)
-    for item in truth["annotations"]:
-        rle = to_rle(item["segmentation"], sizes[item["image_id"]])
-        # COCO's sizes are those of its polygons, not whole pixels.
-        label = labels.by_id[item["category_id"]]
-        segments[item["image_id"]].append(Segment(item["id"], label, item["area"], rle, bool(item["iscrowd"])))
-    for item in results:
-        label = labels.by_id[item["category_id"]]
-        rle = Rle(size=item["segmentation"]["size"], counts=item["segmentation"]["counts"].encode())
-        predictions[f"{item['image_id']:012}"].append(Prediction(label.name, item["score"], (0, 0, 0, 0), rle))
-    truths = [GroundTruth(f"{image:012}", size, tuple(segments[image])) for image, size in sizes.items()]
-    return evaluate(truths, predictions, labels)
+def ours(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
+    return through_files(tmp_path_factory.mktemp("coco"), *sample)
 
 
 def test_published_numbers_of_the_real_sample(shared: Path, ours: EvaluationResult) -> None:
@@ -86,14 +85,22 @@ def test_published_numbers_of_the_real_sample(shared: Path, ours: EvaluationResu
     assert {name: round(ours.metrics[name] or 0, 3) for name in SUMMARY} == dict(zip(SUMMARY, published, strict=True))
 
 
-def test_every_number_of_pycocotools_on_the_real_sample(
-    sample: tuple[dict[str, Any], list[dict[str, Any]]], ours: EvaluationResult
-) -> None:
+def test_every_number_of_pycocotools_on_the_real_sample(sample: Sample, ours: EvaluationResult) -> None:
     stats, precision = official(*sample)
     assert [ours.metrics[name] for name in SUMMARY] == pytest.approx(stats, abs=1e-12)
     assert ours.pool is not None
     theirs = precision[..., -1].mean(axis=1).transpose(2, 1, 0)  # (areas, classes, overlaps), -1 without objects
     np.testing.assert_allclose(np.nan_to_num(ours.pool.average_precisions(), nan=-1), theirs, atol=1e-12)
+
+
+def test_an_object_without_a_pixel_is_missed_as_in_pycocotools(sample: Sample, tmp_path: Path) -> None:
+    truth, results = sample
+    sliver = {**truth["annotations"][0], "id": 1, "segmentation": [[1, 1, 1.1, 1, 1.1, 1.1]], "area": 2000.0}
+    changed = truth | {"annotations": [*truth["annotations"], sliver]}
+    stats, _ = official(changed, results)
+    assert stats != official(truth, results)[0]
+    got = through_files(tmp_path, changed, results)
+    assert [got.metrics[name] for name in SUMMARY] == pytest.approx(stats, abs=1e-12)
 
 
 def as_coco(scenes: list[RandomScene]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -122,7 +129,7 @@ def as_coco(scenes: list[RandomScene]) -> tuple[dict[str, Any], list[dict[str, A
 @pytest.mark.parametrize("seeds", [range(15), range(15, 30), range(30, 45)])
 def test_same_numbers_as_pycocotools_on_random_scenes(seeds: range) -> None:
     scenes = [RandomScene(seed) for seed in seeds]
-    ours = evaluate([s.truth for s in scenes], {s.frame: s.predictions for s in scenes}, ROAD_LABELS)
+    ours = matched_all([s.truth for s in scenes], {s.frame: s.predictions for s in scenes}, ROAD_LABELS)
     stats, _ = official(*as_coco(scenes))
     got = [ours.metrics[name] for name in SUMMARY]
     assert [-1 if value is None else value for value in got] == pytest.approx(stats, abs=1e-12)

@@ -7,9 +7,10 @@ import pytest
 
 from dataset_adapters.ground_truth import Segment
 from dataset_adapters.scannet import SCANNET_LABELS
+from evaluators.pooling import Pool
 from evaluators.protocol import CITYSCAPES, KITTI, SCANNET, SCANNET_ROB18, WILDDASH, Protocol
 
-from .scenes import class_aps, predicted, region
+from .scenes import class_aps, matched, predicted, region
 
 CAR, ELSEWHERE = (0, 0, 20, 20), (60, 0, 20, 20)
 
@@ -102,3 +103,23 @@ def test_scannet_2018_moves_the_void_values_by_33(native_id: int, ap: float) -> 
 def test_only_cityscapes_has_distances(protocol: Protocol) -> None:
     assert [metric.name for metric in protocol.metrics if not metric.unofficial] == ["AP", "AP50"]
     assert [mode.name for mode in protocol.modes] == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("found", "ap25"),
+    [
+        ([("both", 0.9), ("right", 0.8)], 1.0),  # "both" is taken by the left chair, so the right one has its own
+        ([("both", 0.9)], 0.5),
+        ([("both", 0.9), ("left", 0.8)], 0.5),  # the left chair takes the better one, its second is false
+        ([("left", 0.9), ("both", 0.8)], 1.0),
+    ],
+)
+def test_below_half_a_prediction_finds_one_object_at_most(found: list[tuple[str, float]], ap25: float) -> None:
+    at = {"left": (0, 0, 20, 20), "right": (20, 0, 20, 20), "both": (0, 0, 40, 20)}
+    chairs = [
+        region("chair", at[s], native_id=5001 + i, labels=SCANNET_LABELS) for i, s in enumerate(("left", "right"))
+    ]
+    predictions = [predicted("chair", at[place], score) for place, score in found]
+    for given in (predictions, predictions[::-1]):
+        pool = Pool.of(SCANNET, SCANNET_LABELS, [matched(SCANNET, chairs, given, labels=SCANNET_LABELS)])
+        assert pool.table(SCANNET.metrics)["chair"]["AP25"] == ap25

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import pickle
+import re
 from typing import Any
 
 import pytest
@@ -92,6 +95,11 @@ def test_distance_metrics_are_absent_with_a_reason() -> None:
     assert "AP100m" in result(CITYSCAPES, found(CITYSCAPES), nothing).metrics
 
 
+def test_without_objects_the_note_says_so() -> None:
+    nothing = result(CITYSCAPES, matched(CITYSCAPES, [], [], "c"))
+    assert nothing.notes == ("AP100m, AP50m, AP50_50m are absent: no image has an object.",)
+
+
 def test_curves_are_reachable() -> None:
     pool = result(KITTI, found(KITTI)).pool
     assert pool is not None
@@ -144,11 +152,24 @@ def test_frame_sets_have_their_own_numbers() -> None:
     assert dict(sets["negative"]) == {"AP": 0.0, "AP50": 0.0, "images": 1, "FP@0.5": 2.0, "FP@0.9": 1.0}
 
 
-def test_frame_set_without_an_image_has_no_number() -> None:
+def test_frame_sets_stand_in_every_table() -> None:
+    whole = wilddash()
+    neg_ap = (
+        f"NegAP {100 * (whole.metrics['NegAP'] or 0):.1f}; false positives per negative frame: FP@0.5 2.00, FP@0.9 1.00"
+    )
+    for text in (whole.text(), whole.to_markdown(), whole.to_latex(), whole.to_csv()):
+        assert neg_ap in text
+    lines = [re.split(r"\s*[|&]\s*|\s{2,}", line.strip(" |\\")) for text in (whole.text(), whole.to_markdown(),
+             whole.to_latex()) for line in text.splitlines()]  # fmt: skip
+    assert lines.count(["frame set", "AP", "AP50", "images"]) == 3
+    assert lines.count(["blur/high", "25.0", "25.0", "1"]) == 3
+    row = next(row for row in csv.DictReader(io.StringIO(whole.to_csv())) if row["frame_set"] == "negative")
+    assert (row["class"], row["AP"], row["images"], row["FP@0.5"], row["FP@0.9"]) == ("mean", "0.0", "1", "2.0", "1.0")
+
+
+def test_frame_set_without_an_image_is_left_out() -> None:
     elsewhere = result(WILDDASH, found(WILDDASH), frame_sets={"other": frozenset({"negative"})})
-    assert dict(elsewhere.frame_sets["negative"]) == {
-        "AP": None, "AP50": None, "images": 0, "FP@0.5": None, "FP@0.9": None
-    }  # fmt: skip
+    assert "frame_sets" not in elsewhere.to_json()
     assert elsewhere.metrics["NegAP"] is None
 
 

@@ -8,7 +8,8 @@ import json
 from dataclasses import replace
 
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
-from evaluators.protocol import KITTI
+from dataset_adapters.scannet import SCANNET_LABELS
+from evaluators.protocol import KITTI, SCANNET, corrected
 from evaluators.result import EvaluationResult
 from evaluators.summary import summarise
 
@@ -50,13 +51,16 @@ def test_markdown_is_a_table_with_the_mean_last() -> None:
     assert lines[1].replace("-", "").replace(" ", "") == "||:|:|"
     assert lines[10].replace(" ", "") == "|mean|25.0|25.0|"
     assert len({len(line) for line in lines[:11]}) == 1
-    assert "protocol kitti, images 2 of 9, 1 of them without predictions. robsub=1" in lines[-1]
+    assert "protocol kitti, images 2 of 9, 1 of them without predictions. robsub=1" in lines[12]
+    assert lines[-1] == "- note: made data"
 
 
 def test_latex_is_booktabs_with_the_facts_as_comments() -> None:
     text = result().to_latex()
-    assert text.startswith("% kitti val, protocol kitti, images 2 of 9")
-    assert "% predictions_sha256: ab_c" in text
+    title = "kitti val, protocol kitti, images 2 of 9, 1 of them without predictions"
+    assert text.startswith(f"% {title}")
+    assert "% robsub=1 predictions_sha256=ab_c" in text
+    assert rf"\multicolumn{{3}}{{p{{\linewidth}}}}{{\footnotesize {title}.}} \\" in text.splitlines()
     assert r"\begin{tabular}{lrr}" in text and r"mean & 25.0 & 25.0 \\" in text
     assert text.count(r"\midrule") == 2
 
@@ -66,7 +70,40 @@ def test_console_text_says_errors_intervals_and_notes() -> None:
     assert text.startswith(result().table())
     assert "95 % intervals over images, 20 resamples: AP 25.0 to 25.0" in text
     assert "Bkg" in text and "+75.0  where there is no object" in text
-    assert text.endswith("note: made data")
+    assert text.endswith("note: made data\nprovenance: robsub=1 predictions_sha256=ab_c")
+
+
+def test_files_say_errors_intervals_and_notes_too() -> None:
+    whole = result(resamples=20)
+    remarks = next(row["remarks"] for row in csv.DictReader(io.StringIO(whole.to_csv())) if row["class"] == "mean")
+    for text in (remarks, whole.to_markdown(), whole.to_latex()):
+        assert "95 % intervals over images, 20 resamples: AP 25.0 to 25.0" in text
+        assert "note: made data" in text
+        assert "+75.0" in text and "where there is no object" in text
+
+
+def test_what_is_not_the_benchmarks_own_is_marked_in_every_style() -> None:
+    chair = region("chair", CAR, native_id=5001, labels=SCANNET_LABELS)
+    whole = summarise(
+        corrected(SCANNET), SCANNET_LABELS, [matched(corrected(SCANNET), [chair], [], labels=SCANNET_LABELS)],
+        benchmark="scannet", split="val", images_expected=9,
+    )  # fmt: skip
+    footnote = "AP25* is no number of the benchmark's own 2D program"
+    assert whole.table().splitlines()[1].split() == ["AP", "AP50", "AP25*"] and footnote in whole.text()
+    assert r"| AP25\* |" in whole.to_markdown() and footnote.replace("*", r"\*") in whole.to_markdown()
+    assert "AP25*" in next(csv.reader(io.StringIO(whole.to_csv()))) and footnote in whole.to_csv()
+    latex = whole.to_latex()
+    printed = [line for line in latex.splitlines() if not line.startswith("%")]
+    assert r" & AP & AP50 & AP25* \\" in printed
+    assert any(footnote in line for line in printed)
+    assert any("protocol scannet-corrected, images 1 of 9" in line.replace(r"\_", "_") for line in printed)
+
+
+def test_latex_takes_any_sign() -> None:
+    odd = replace(result(), benchmark="a_b%c&d#e$f{g}~h^i\\j")
+    printed = [line for line in odd.to_latex().splitlines() if not line.startswith("%")]
+    escaped = r"a\_b\%c\&d\#e\$f\{g\}\textasciitilde{}h\textasciicircum{}i\textbackslash{}j val"
+    assert any(escaped in line for line in printed)
 
 
 def test_intervals_errors_and_missing_images_come_back_from_json() -> None:

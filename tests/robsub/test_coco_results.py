@@ -164,3 +164,10 @@ def test_the_order_of_the_file_is_kept_and_the_source_travels(tmp_path: Path) ->
     items = [detection(score=s) for s in scores] + [detection(image_id="000000000139", score=1)]
     source = pickle.loads(pickle.dumps(results(tmp_path, items[2:] + items[:2])))
     assert [p.score for p in source.predictions(FIRST, SIZE) or ()] == [0.5, 0.1, 0.9]
+
+
+def test_masks_that_are_none_are_counted_in_their_image(tmp_path: Path) -> None:
+    other = {"size": [3, 3], "counts": [9]}
+    source = results(tmp_path, [detection(), detection(segmentation=other), detection(segmentation=other)])
+    with pytest.raises(InputError, match=r"found a mask of 3 x 3 pixels \(detection 2\), the first of 2, expected"):
+        source.predictions(FIRST, SIZE)

@@ -4,67 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dataset_adapters.base import DatasetAdapter, Split
+from dataset_adapters.base import Split
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
-from dataset_adapters.rle import box, decode, encode
 from evaluators.protocol import PROTOCOLS
-from evaluators.result import EvaluationResult
 from robsub.evaluate import evaluate, evaluate_many, merge, open_predictions, part_of, protocol_of, read_part
-from robsub.predictions import PredictionSource, PredictionWriter
 from robsub.self_test import PerfectPredictions, self_test
 
-FIXTURES: list[tuple[str, Split]] = [("cityscapes", "val"), ("kitti", "trainval"), ("scannet", "val")]
-every_fixture = pytest.mark.parametrize(("benchmark", "split"), FIXTURES, ids=[name for name, _ in FIXTURES])
-
-
-def adapter_of(shared: Path, benchmark: str) -> DatasetAdapter:
-    return get_adapter(benchmark, shared / "fixtures" / benchmark / "dataset")
-
-
-def native(shared: Path, benchmark: str) -> PredictionSource:
-    return open_predictions(shared / "fixtures" / benchmark / "submission", adapter_of(shared, benchmark))
-
-
-def zipped(shared: Path, benchmark: str, folder: Path) -> Path:
-    root = shared / "fixtures" / benchmark / "submission"
-    with zipfile.ZipFile(folder / "submission.zip", "w") as archive:
-        for path in sorted(root.rglob("*")):
-            archive.write(path, path.relative_to(root))
-    return folder / "submission.zip"
-
-
-def stored(shared: Path, benchmark: str, split: Split, folder: Path) -> Path:
-    adapter, source = adapter_of(shared, benchmark), native(shared, benchmark)
-    manifest = {"dataset": benchmark, "split": split, "checkpoint": "", "settings": {}}
-    with PredictionWriter(folder / "store", "all", manifest) as writer:
-        for frame in adapter.frames(split):
-            size = adapter.ground_truth(frame).size
-            writer.add(frame.name, size, source.predictions(frame.name, size) or [])
-    return folder / "store"
-
-
-def as_coco(shared: Path, benchmark: str, split: Split, folder: Path) -> Path:
-    adapter, source = adapter_of(shared, benchmark), native(shared, benchmark)
-    frames = adapter.frames(split)
-    detections = [
-        {"image_id": frame.name, "category_id": adapter.labels.by_name[p.label].id, "score": p.score,
-         "segmentation": {"size": p.rle["size"], "counts": p.rle["counts"].decode()}}
-        for frame in frames for p in source.predictions(frame.name, adapter.ground_truth(frame).size) or ()
-    ]  # fmt: skip
-    images = [{"id": i, "file_name": frame.name} for i, frame in enumerate(frames)]
-    path = folder / "results.json"
-    path.write_text(json.dumps({"images": images, "annotations": detections}))
-    return path
+from .inputs import Changed, adapter_of, as_coco, every_fixture, native, stored, zipped
 
 
 @every_fixture
@@ -117,7 +71,8 @@ def test_corrected_is_labelled_everywhere(shared: Path) -> None:
 def test_ap25_is_marked_as_unofficial(shared: Path) -> None:
     result = evaluate(adapter_of(shared, "scannet"), "val", native(shared, "scannet"))
     assert (result.metrics["AP25"] or 0) >= (result.metrics["AP50"] or 1)
-    assert "AP25 is no number of the benchmark's own 2D program; it follows the same rules." in result.notes
+    note = "AP25* is no number of the benchmark's own 2D program; a prediction finds one object at most, as in 3D."
+    assert note in result.notes
 
 
 def test_training_data_is_evaluated_by_coco_under_the_joint_names(shared: Path) -> None:
@@ -139,73 +94,18 @@ def test_unknown_protocol_is_refused(shared: Path) -> None:
         protocol_of(adapter_of(shared, "kitti"), "panoptic")
 
 
-@dataclass
-class Changed:
-    """A source whose predictions are changed on the way."""
-
-    source: PredictionSource
-    change: Callable[[Prediction], Prediction]
-    lost: int = 0
-    others: tuple[str, ...] = ()
-
-    def frames(self) -> Collection[str]:
-        return [*sorted(self.source.frames())[self.lost :], *self.others]
-
-    def predictions(self, frame: str, size: tuple[int, int]) -> list[Prediction] | None:
-        if frame not in self.frames():
-            return None
-        return [self.change(p) for p in self.source.predictions(frame, size) or ()]
-
-
-def evaluate_changed(shared: Path, change: Callable[[Prediction], Prediction], **more: object) -> EvaluationResult:
-    source = Changed(native(shared, "kitti"), change, **more)  # type: ignore[arg-type]
-    return evaluate(adapter_of(shared, "kitti"), "trainval", source, allow_missing=True, workers=1)
-
-
-def test_train_ids_are_named(shared: Path) -> None:
-    labels = adapter_of(shared, "kitti").labels
-    evaluated = [label.name for label in labels.evaluated]
-
-    def as_train_id(p: Prediction) -> Prediction:
-        return replace(p, label=labels.by_id[11 + evaluated.index(p.label) if p.label in evaluated else 0].name)
-
-    result = evaluate_changed(shared, as_train_id)
-    assert result.metrics["AP"] == 0
-    assert any("look like train ids" in note for note in result.notes)
-    assert any("labels that are not evaluated count nothing" in note for note in result.notes)
-    assert not any("train ids" in note for note in evaluate_changed(shared, lambda p: p).notes)
-
-
-def test_inverted_masks_are_named(shared: Path) -> None:
-    def inverted(p: Prediction) -> Prediction:
-        mask = encode(~decode(p.rle))
-        return replace(p, rle=mask, box=box(mask))
-
-    assert any("are they inverted?" in note for note in evaluate_changed(shared, inverted).notes)
-
-
-def test_scores_in_per_cent_change_nothing_and_are_named(shared: Path) -> None:
-    plain = evaluate_changed(shared, lambda p: p)
-    percent = evaluate_changed(shared, lambda p: replace(p, score=100 * p.score))
-    assert percent.metrics == pytest.approx(dict(plain.metrics))
-    assert any("scores are above 1, like per cent" in note for note in percent.notes)
-
-
-def test_score_that_is_no_number_is_refused(shared: Path) -> None:
-    with pytest.raises(InputError, match=r"found the score nan \(prediction 1, "):
-        evaluate_changed(shared, lambda p: replace(p, score=float("nan")))
-
-
 def test_missing_images_are_counted_and_unknown_ones_named(shared: Path) -> None:
     adapter = adapter_of(shared, "kitti")
     source = Changed(native(shared, "kitti"), lambda p: p, lost=2, others=("999999_10",))
     total = len(adapter.frames("trainval"))
-    with pytest.raises(InputError, match=rf"found none for 2 of {total} images"):
+    with pytest.raises(
+        InputError, match=rf"found none for 2 of {total} images, .*, but some for 1 unknown images, first 999999"
+    ):
         evaluate(adapter, "trainval", source)
     result = evaluate(adapter, "trainval", source, allow_missing=True)
     assert result.images_missing == 2
     assert f"images {total} of" in result.table() and ", 2 of them without predictions" in result.table()
-    assert "1 images with predictions are not of this split, first 999999_10." in result.notes
+    assert "7 predictions for 1 images that are not of this split count nothing, first 999999_10." in result.notes
 
 
 def test_split_without_ground_truth_points_to_verify(world: Path) -> None:
@@ -251,6 +151,42 @@ def test_a_run_does_not_go_on_with_other_predictions_or_rules(shared: Path, tmp_
         evaluate(adapter, "trainval", Changed(native(shared, "kitti"), lambda p: p), matches=path)
     with pytest.raises(InputError, match="found matches of protocol kitti and coco"):
         evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, protocol="coco")
+
+
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04 an archive\n\xff\xfe no end", b"one line", b'{"metrics": {"AP": 1}}\n']
+)
+def test_a_file_that_holds_no_matches_is_left_as_it_was(shared: Path, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "precious"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="found no matches"):
+        evaluate(adapter_of(shared, "kitti"), "trainval", native(shared, "kitti"), matches=path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("length", [0, 5, 19, 200])
+def test_a_run_killed_at_its_first_line_starts_anew(shared: Path, tmp_path: Path, length: int) -> None:
+    adapter, path = adapter_of(shared, "kitti"), tmp_path / "kitti.matches"
+    evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, workers=1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:length])
+    evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, workers=1)
+    assert path.read_bytes() == whole
+
+
+def test_a_run_does_not_go_on_with_other_ground_truth_of_the_same_size(shared: Path, tmp_path: Path) -> None:
+    copies = [shutil.copytree(shared / "fixtures" / "cityscapes" / "dataset", tmp_path / name) for name in "ab"]
+    stereo = next(copies[1].rglob("*_disparity.png"))
+    adapters = [get_adapter("cityscapes", copy) for copy in copies]
+    path, source = tmp_path / "c.matches", native(shared, "cityscapes")
+    first = evaluate(adapters[0], "val", source, matches=path, workers=1)
+    again = evaluate(adapters[1], "val", source, matches=path, workers=1)  # of another folder and time, but the same
+    assert json.dumps(again.to_json()) == json.dumps(first.to_json())
+    data = bytearray(stereo.read_bytes())
+    data[-20] ^= 1
+    stereo.write_bytes(data)
+    with pytest.raises(InputError, match="found matches of ground_truth"):
+        evaluate(adapters[1], "val", source, matches=path, workers=1)
 
 
 def test_parts_merge_to_the_whole(shared: Path, tmp_path: Path) -> None:
@@ -311,7 +247,7 @@ def test_provenance_names_versions_and_digests(shared: Path, tmp_path: Path) -> 
     mask.write_bytes(mask.read_bytes() + b" ")
     second = evaluate(adapter, "trainval", open_predictions(copy, adapter)).provenance
     assert first["predictions_sha256"] != second["predictions_sha256"]
-    assert first["ground_truth_list_sha256"] == second["ground_truth_list_sha256"]
+    assert first["ground_truth_sha256"] == second["ground_truth_sha256"]
 
 
 def test_images_in_no_frame_set_are_noted(world: Path, tmp_path: Path) -> None:

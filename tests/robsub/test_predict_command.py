@@ -64,7 +64,7 @@ def test_attention_refuses_options_that_it_would_not_heed(
     kitti: Path, checkpoint: Path, tmp_path: Path, option: str
 ) -> None:
     told = predict(kitti, checkpoint, "--attention", "any", "--out", tmp_path / "looks", option, status=2)
-    assert f"{option.partition('=')[0]} has no meaning beside --attention" in told
+    assert f"{option.partition('=')[0]} means nothing beside --attention" in told
 
 
 def test_attention_goes_where_it_is_told(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -54,12 +54,15 @@ def test_a_cut_line_is_lost_and_written_again_and_nothing_else(tmp_path: Path) -
     whole = shard.read_bytes()
     for cut in range(whole.index(b"\n") + 1, len(whole)):
         shard.write_bytes(whole[:cut])
-        assert set(PredictionStore(tmp_path).frames()) == {"a"}
+        store = PredictionStore(tmp_path)
+        assert set(store.frames()) == {"a"}
+        cut_off = ["rank-00000.jsonl:2 is cut off; its image has no predictions in it."]
+        assert store.notes() == (cut_off if whole[cut - 1 : cut] != b"\n" else [])
         with PredictionWriter(tmp_path, "rank-00000", MANIFEST) as writer:
             assert writer.done == {"a"}
         assert shard.read_bytes() == whole[: whole.index(b"\n") + 1]
     fill(tmp_path, "b")
-    assert shard.read_bytes() == whole
+    assert shard.read_bytes() == whole and PredictionStore(tmp_path).notes() == []
 
 
 def test_shards_of_several_processes_are_one_store(tmp_path: Path) -> None:
@@ -86,7 +89,6 @@ def test_a_store_of_another_data_set_is_refused(tmp_path: Path) -> None:
     ("old", "new"),
     [
         (b'"score": 0.75', b'"score": NaN'),
-        (b'"score": 0.75', b'"score": 75'),
         (b'"instances"', b'"objects"'),
         (b'"size": [6, 9], "inst', b'"size": [9, 6], "inst'),
         (b'"image": "a"', b'"imag": "a"'),
@@ -101,6 +103,26 @@ def test_a_damaged_line_is_named(tmp_path: Path, old: bytes, new: bytes) -> None
     assert old in shard.read_bytes()
     shard.write_bytes(shard.read_bytes().replace(old, new))
     with pytest.raises(InputError, match=r"rank-00000\.jsonl:1"):
+        PredictionStore(tmp_path).predictions("a", SIZE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (
+            b'"score": 0.',
+            b'"score": NaN, "was": 0.',
+            "found the score nan of instance 0, the first of 2, expected finite",
+        ),
+        (b'"size": [6, 9]', b'"size": [3, 9]', "found a with 9 x 3 pixels, expected 9 x 6"),
+        (b'"counts": "', b'"counts": "1', "mask of instance 0 does not fill 9 x 6 pixels, the first of 2"),
+    ],
+)
+def test_a_fault_is_told_for_what_it_is_and_counted(tmp_path: Path, old: bytes, new: bytes, found: str) -> None:
+    fill(tmp_path, "a")
+    shard = tmp_path / "rank-00000.jsonl"
+    shard.write_bytes(shard.read_bytes().replace(old, new))
+    with pytest.raises(InputError, match=found):
         PredictionStore(tmp_path).predictions("a", SIZE)
 
 
