@@ -124,16 +124,17 @@ class Coco(DatasetAdapter):
     def _segment(self, path: Path, item: Mapping[str, Any], size: tuple[int, int]) -> Segment:
         try:
             number, category, crowd = int(item["id"]), int(item["category_id"]), {0: False, 1: True}[item["iscrowd"]]
-            stated = float(item["area"])
+            area = None if item["area"] is None else float(item["area"])
         except UNFIT as error:
             told = ", ".join(f"{key} {item[key]!r}" for key in ("id", "category_id", "iscrowd", "area"))
             raise InputError(
                 path, found=f"an annotation with {told}",
-                expected="numbers as id, category_id and area, and 0 or 1 as iscrowd", fix="Get the annotations again.",
+                expected="numbers as id, category_id and area (which may be missing), and 0 or 1 as iscrowd",
+                fix="Get the annotations again.",
             ) from error  # fmt: skip
         label = known_label(self.labels, category, path, number)
         mask = as_rle(path, number, item["segmentation"], size)
-        return Segment(number, label, rle.area(mask), mask, crowd, stated_area=stated)
+        return Segment(number, label, rle.area(mask), mask, crowd, stated_area=area)
 
     def _json(self, split: Split) -> Path:
         paths = self._jsons(split)

@@ -322,7 +322,7 @@ def test_options_that_would_do_nothing_are_refused(world: Path, tmp_path: Path) 
     assert "Merged from 1 files" in run(*merged)
     for option in (("--protocol", "coco"), ("--corrected",), ("--predictions", store), ("--dataset", "kitti")):
         assert f"{option[0]} means nothing beside --merge" in refusal(*merged, *option)
-    assert "--frame-sets means nothing beside --dataset kitti" in refusal(*own, "--frame-sets", "sets.csv")
+    assert "--frame-sets means nothing beside --dataset kitti" in refusal(*own, "--frame-sets", __file__)
     assert "--neg-ap means nothing beside --dataset kitti" in refusal(*own, "--neg-ap", "negative")
     assert "Leave out --annotations" in refusal(*own, "--annotations", tmp_path / "m")
     assert "Next: robsub evaluate --merge" in run("compare", tmp_path / "m", tmp_path / "m", "--bootstrap", "10")
