@@ -135,7 +135,7 @@ class Cityscapes(DatasetAdapter):
 
     def _sibling(self, photo: Path, frame: str, folder: str, suffix: str) -> Path:
         split, city = photo.parts[-3:-1]
-        return self.root / folder / split / city / f"{frame}_{suffix}"
+        return self.root.joinpath(folder, split, city, f"{frame}_{suffix}")
 
 
 def no_coarse(coarse: Path, fine: Path) -> InputError:

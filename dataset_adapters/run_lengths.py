@@ -58,7 +58,9 @@ def _is_whole(text: bytes) -> bool:
 def _numbers(codes: NDArray[np.uint8], last: NDArray[np.int64]) -> NDArray[np.int64]:
     """The number that ends at each of the last characters."""
     numbers = ((codes[last] & (MORE - 1)) ^ MINUS).astype(np.int64) - MINUS
-    lengths = np.diff(last, prepend=-1)
+    lengths = last.copy()
+    lengths[1:] -= last[:-1]
+    lengths[:1] += 1
     longer = np.flatnonzero(lengths > 1)
     for before in range(1, LONGEST):
         numbers[longer] = numbers[longer] << BITS | codes[last[longer] - before] & (MORE - 1)

@@ -277,8 +277,8 @@ def _to_json(prediction: Prediction) -> dict[str, Any]:
 
 
 def _from_json(item: Mapping[str, Any]) -> Prediction:
-    x, y, width, height = (float(v) for v in item["bbox"])
-    if not all(map(math.isfinite, (x, y, width, height))):
+    x, y, width, height = map(float, item["bbox"])
+    if not math.isfinite(x + y + width + height):
         raise ValueError(f"bbox {item['bbox']}: finite numbers are wanted")
     mask = item["segmentation"]
     size = [int(mask["size"][0]), int(mask["size"][1])]
