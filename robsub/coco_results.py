@@ -248,7 +248,7 @@ def _scan(path: Path) -> tuple[_Items, dict[str, Any]]:
             items.add(item, begin, end)
     except OSError as error:
         raise explain(error) from error
-    except (ValueError, IndexError, KeyError, TypeError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
         raise _refusal(path, f"no COCO results ({error})") from error
     if items.unscored:
         raise _refusal(path, f"{items.unscored} of {len(items.places)} scores that are no finite number")

@@ -133,10 +133,13 @@ def _pack_all(packing: _Packing, name: str, frames: Sequence[Frame], workers: in
 
 
 def _finished(out: Path, manifest_path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest of an archive that is whole and made of the same predictions."""
-    if not (out.is_file() and manifest_path.is_file()):
+    """The manifest of an archive that is whole and made of the same predictions; a damaged manifest is none."""
+    try:
+        manifest = read_json(manifest_path, "the manifest of an archive")
+    except InputError:
         return None
-    manifest: dict[str, Any] = read_json(manifest_path, "the manifest of an archive")
+    if not (out.is_file() and isinstance(manifest, dict) and isinstance(manifest.get("contents"), dict)):
+        return None
     same = all(manifest.get(key) == value for key, value in identity.items())
     return manifest if same and manifest.get("sha256") == file_digest(out) else None
 

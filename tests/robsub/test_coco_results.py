@@ -152,6 +152,7 @@ def test_what_is_no_mask_is_refused_with_its_number(tmp_path: Path, segmentation
         ('[{"image_id": 1, "category_id": 26, "bbox": [1, 2, 3, 4], "score": 1}]', "detection 1 without segmentation"),
         (json.dumps([detection(), detection(score=float("nan")), detection(score="high")]), "2 of 3 scores"),
         (json.dumps([detection()])[:-40], "no COCO results"), ("[[]]", "detection 1 without image_id"),
+        pytest.param("[" * 100_000, "no COCO results", id="deep"),
     ],
 )  # fmt: skip
 def test_other_files_are_refused(tmp_path: Path, data: str, found: str) -> None:

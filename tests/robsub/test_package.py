@@ -64,6 +64,19 @@ def test_an_archive_made_in_another_way_is_not_reused(world: Path, store: Predic
     assert set(small.report.counts) - set(whole.report.counts) == {"mask-depth"} and small.report.ok
 
 
+@pytest.mark.parametrize(
+    "damaged", ["[]", '{"sha256": ', "[" * 100_000, '{"contents": []}'], ids=["list", "cut off", "deep", "contents"]
+)
+def test_a_damaged_manifest_means_that_the_archive_is_written_again(
+    world: Path, store: PredictionStore, tmp_path: Path, damaged: str
+) -> None:
+    adapter, out = get_adapter("kitti", world), tmp_path / "s.zip"
+    whole = package(adapter, "trainval", store, out, workers=1)
+    (tmp_path / "s.zip.manifest.json").write_text(damaged)
+    assert not package(adapter, "trainval", store, out, workers=1).reused
+    assert json.loads((tmp_path / "s.zip.manifest.json").read_text()) == whole.manifest
+
+
 def test_size_and_number_of_files_are_told(world: Path, store: PredictionStore, tmp_path: Path) -> None:
     text = package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", workers=1).text()
     assert " files, " in text.splitlines()[-1] and "MB (the server" in text.splitlines()[-1]
