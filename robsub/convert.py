@@ -20,7 +20,7 @@ from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.writer import FramePacker, PackedFrame
 from evaluators.class_names import ClassNames
-from robsub.coco_results import FrameFinder
+from robsub.coco_lists import CocoLists, FrameFinder, ImageId
 from robsub.devkit import devkit_folder, devkit_labels, devkit_layout, write_folder
 from robsub.evaluate import IMAGES_SUFFIX
 from robsub.files import atomic_path, read_json, write_json
@@ -213,7 +213,7 @@ def _write_store(adapter: DatasetAdapter, split: Split, source: PredictionSource
 class _CocoIds:
     """The numbers of images and classes in COCO results."""
 
-    images: Mapping[str, int | str]
+    images: Mapping[str, ImageId]
     categories: Mapping[str, int]
     path: Path | None = None
 
@@ -228,7 +228,7 @@ class _CocoIds:
             "categories": [{"id": number, "name": name} for name, number in self.categories.items()],
         }
 
-    def image(self, frame: str) -> int | str:
+    def image(self, frame: str) -> ImageId:
         """A frame's number."""
         if frame not in self.images:
             raise self._lacks(f"no image of frame {frame}", "every image that has predictions")
@@ -253,16 +253,9 @@ def _own_ids(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame]) -> 
 
 def _ids_of(annotations: Path, frames: Sequence[Frame]) -> _CocoIds:
     """The numbers that an annotation file gives."""
-    lists = read_json(annotations, "a COCO annotation file")
-    finder = FrameFinder(frames)
-    try:
-        images = {finder.by_name(str(image["file_name"])): image["id"] for image in lists["images"]}
-        return _CocoIds(images, {str(c["name"]): int(c["id"]) for c in lists["categories"]}, annotations)
-    except (TypeError, KeyError, ValueError) as error:
-        raise InputError(
-            annotations, found=f"a list of images or categories without {error}",
-            expected="images with id and file_name, categories with id and name", fix="Name the server's own list.",
-        ) from error  # fmt: skip
+    lists = CocoLists.of(annotations, read_json(annotations, "a COCO annotation file"), FrameFinder(frames))
+    images = {frame: number for number, frame in lists.images.items()}
+    return _CocoIds(images, {name: number for number, name in lists.categories.items()}, annotations)
 
 
 def _write_coco(out: Path, ids: _CocoIds, predictions: Read) -> None:

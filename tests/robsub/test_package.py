@@ -177,7 +177,9 @@ def make_wilddash2(root: Path) -> WildDash2:
 def test_wilddash_2_gets_its_own_names_in_both_forms(tmp_path: Path) -> None:
     adapter = make_wilddash2(tmp_path / "wilddash")
     mask = rle.from_runs([5, 10, 40 * 30 - 15], (30, 40))
-    found = [Prediction(name, 0.5, rle.box(mask), mask) for name in ("train", "on rails", "pickup", "car")]
+    found = [
+        Prediction(name, 0.5, rle.box(mask), mask) for name in ("train", "on rails", "pickup", "car", "ego vehicle")
+    ]
     with PredictionWriter(tmp_path / "store", "all", {"dataset": "wilddash", "split": "test"}) as writer:
         for frame in adapter.frames("test"):
             writer.add(frame.name, (30, 40), found)
@@ -185,7 +187,7 @@ def test_wilddash_2_gets_its_own_names_in_both_forms(tmp_path: Path) -> None:
     package(adapter, "test", store, tmp_path / "s.zip", workers=1)
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
         lines = archive.read("pred_list/aa0000_100000.txt").decode().splitlines()
-    assert [line.split(" ")[1] for line in lines] == ["031", "031", "034", "026"]
+    assert [line.split(" ")[1] for line in lines] == ["031", "031", "034", "026", "001"]
 
     images = [{"id": 50 + i, "file_name": frame.image.name} for i, frame in enumerate(adapter.frames("test"))]
     categories = [{"id": 500 + label.id, "name": label.name} for label in adapter.labels.evaluated]
@@ -193,12 +195,12 @@ def test_wilddash_2_gets_its_own_names_in_both_forms(tmp_path: Path) -> None:
     convert(adapter, "test", store, "coco", tmp_path / "r.json", annotations=tmp_path / "list.json")
     results = json.loads((tmp_path / "r.json").read_text())
     assert [(item["image_id"], item["category_id"]) for item in results] == [
-        (image, category) for image in (50, 51) for category in (531, 531, 534, 526)
+        (image, category) for image in (50, 51) for category in (531, 531, 534, 526, 501)
     ]
     assert all({"bbox", "score", "segmentation"} <= item.keys() for item in results)
 
     done = convert(adapter, "test", store, "devkit", tmp_path / "devkit")
-    assert done.predictions == 8 and not done.homeless
+    assert done.predictions == 8 and done.homeless == {"ego vehicle": 2}
     lists = devkit_folder(tmp_path / "devkit", "robsub") / "pred_list"
     ids = [line.split(" ")[1] for line in (lists / "WildDash_aa0000_100000.txt").read_text().splitlines()]
     assert ids == ["031", "031", "027", "026"]
