@@ -23,6 +23,7 @@ from robsub.command_line import (
     data_options,
     dataset_option,
     distance_option,
+    image_list,
     json_file,
     overwrite,
     parse_part,
@@ -235,8 +236,8 @@ def convert(
     click.echo(f"Next: robsub evaluate --dataset {name} --split {part} --predictions {done.path}")
 
 
-@main.command(short_help="Write a benchmark's native submission.")
-@dataset_option(BENCHMARKS, required=True, help="Benchmark whose native layout is written.")
+@main.command(short_help="Write a benchmark's submission.")
+@dataset_option(BENCHMARKS, required=True, help="Benchmark whose layout is written.")
 @split_option("test")
 @data_options
 @path_option("--predictions", help="Prediction store; predictions/BENCHMARK-SPLIT if not given.")
@@ -245,6 +246,14 @@ def convert(
 @click.option("--max-per-image", type=click.IntRange(0), help="Keep only the best objects of each image.")
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Keep only that class; repeatable.")
 @click.option("--one-bit", is_flag=True, help="Smaller masks of 1 bit, for servers known to take them.")
+@click.option(
+    "--form",
+    type=click.Choice(("native", "coco")),
+    default="native",
+    show_default=True,
+    help="Text files and masks, or COCO results for WildDash 2.",
+)
+@image_list
 @path_option("--sample", metavar="ZIP", help="Instead, write a tiny sound archive to look at.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
@@ -261,7 +270,7 @@ def package(
     sample: Path | None,
     **choices: Any,
 ) -> None:
-    """Write a benchmark's native submission and verify it. Exit status 1 if verification finds an error."""
+    """Write a benchmark's submission and verify it. Exit status 1 if verification finds an error."""
     from dataset_adapters.submission.selection import Selection
     from robsub.package import package as write_package
     from robsub.predictions import open_store
@@ -272,6 +281,7 @@ def package(
         report = write_sample(adapter, sample)
         click.echo(report.text())
         sys.exit(0 if report.ok else 1)
+    refuse_options(f"--form {choices['form']}", "image_list" if choices["form"] == "native" else "one_bit")
     store = open_store(predictions or places.store_path(dataset, split), dataset)
     archive = out or places.archive_path(dataset, split)
     selection = Selection(min_score, max_per_image, frozenset(classes))
@@ -286,11 +296,12 @@ def package(
 @split_option("test")
 @data_options
 @json_file
+@image_list
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
 def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: Path | None, **choices: Any) -> None:
-    """Find everything that is wrong with a native zip or directory, in one pass. Exit status 1 on an error."""
+    """Find everything that is wrong with a zip or directory, in one pass. Exit status 1 on an error."""
     from robsub.verify import verify as verify_archive
 
     report = verify_archive(data.adapter(dataset), submission, split, **choices)

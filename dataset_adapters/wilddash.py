@@ -25,6 +25,7 @@ from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS, Label, LabelTable
 from dataset_adapters.problems import Problem
+from dataset_adapters.submission.coco_layout import CocoSubmission
 from dataset_adapters.submission.layout import PRED_LIST
 from dataset_adapters.wilddash2_classes import FINER_CATEGORIES
 
@@ -147,6 +148,7 @@ class WildDash2(WildDash):
     release_folders = FOLDERS_2
     coding = None
     submission = PRED_LIST
+    coco_submission = CocoSubmission("wilddash_results.json")
 
     def list_frames(self, split: Split) -> list[Frame]:
         """The photos of ``images``; those that the JSON does not list have no annotation of their own."""

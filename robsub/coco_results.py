@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -42,6 +43,7 @@ class CocoResults:
         labels: the data set's table.
         image_names: image id -> frame, where the data set numbers its images.
         annotations: a COCO annotation file whose ``images`` and ``categories`` the ids refer to.
+        data: the results themselves where they are packed in the file at ``path``.
 
     An image is found by its id in one of these lists, or by its file name or frame name if the id is a string. A
     category is found by its id in a list, by its name if the id is a string, or else as native label id. Images of a
@@ -58,10 +60,12 @@ class CocoResults:
         labels: LabelTable,
         image_names: Mapping[int, str] | None = None,
         annotations: Path | None = None,
+        data: bytes | None = None,
     ) -> None:
         self.path = path
+        self._data = data
         finder = FrameFinder(frames)
-        items, own_lists = _scan(path)
+        items, own_lists = _scan(path, data)
         beside = read_json(annotations, "a COCO annotation file") if annotations else {}
         listed = CocoLists.of(annotations or path, beside, finder).updated(CocoLists.of(path, own_lists, finder))
         self._places: dict[str, list[Place]] = defaultdict(list, {name: [] for name in listed.images.values()})
@@ -85,7 +89,7 @@ class CocoResults:
         """
         if frame not in self._places:
             return None
-        with self.path.open("rb") as file:
+        with self.path.open("rb") if self._data is None else BytesIO(self._data) as file:
             items = [(number, _read(file, start, end)) for number, start, end in self._places[frame]]
         masks = self._masks(items, size)
         return [
@@ -118,7 +122,7 @@ class CocoResults:
         masks, faults = [], []
         for number, item in items:
             try:
-                masks.append(_mask(item["segmentation"], size))
+                masks.append(read_mask(item["segmentation"], size))
             except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
                 what = str(error) if isinstance(error, OtherSizeError) else f"a segmentation that is none ({error})"
                 faults.append((number, what))
@@ -137,7 +141,7 @@ class OtherSizeError(ValueError):
     """A mask that is one, but not of its image."""
 
 
-def _mask(segmentation: Any, size: tuple[int, int]) -> rle.Rle:
+def read_mask(segmentation: Any, size: tuple[int, int]) -> rle.Rle:
     """A segmentation as RLE; ValueError, TypeError, KeyError, IndexError or OverflowError if it is none of the size."""
     if isinstance(segmentation, list):
         return _drawn([[float(x) for x in polygon] for polygon in segmentation], size)
@@ -202,16 +206,17 @@ class _Items:
         self.places.append((_utf8(image_id(item["image_id"])), (number, start, end)))
 
 
-def _scan(path: Path) -> tuple[_Items, dict[str, Any]]:
+def _scan(path: Path, data: bytes | None) -> tuple[_Items, dict[str, Any]]:
     """The detections of a results file, and what else stands in it if it is an object."""
     items = _Items()
     try:
-        text = path.read_bytes().decode("latin-1")  # one character a byte, so that positions are those of the file
+        data = path.read_bytes() if data is None else data
+        text = data.decode("latin-1")  # one character a byte, so that positions are those of the file
         start = _skip(text, 0)
         lists: dict[str, Any] = {}
         if text[start] == "{":
             lists, start = _members(text, start + 1)
-        for item, begin, end in _elements(text, start):
+        for item, begin, end in elements(text, start):
             items.add(item, begin, end)
     except OSError as error:
         raise explain(error) from error
@@ -239,9 +244,9 @@ def _members(text: str, position: int) -> tuple[dict[str, Any], int]:
     return members, annotations
 
 
-def _elements(text: str, position: int) -> Iterator[tuple[Any, int, int]]:
+def elements(text: str, position: int) -> Iterator[tuple[Any, int, int]]:
     """The elements of the list at ``position``, each with where it begins and ends."""
-    if text[position] != "[":
+    if text[position := _skip(text, position)] != "[":
         raise ValueError("the detections are no list")
     decoder = json.JSONDecoder()
     position = _skip(text, position + 1)

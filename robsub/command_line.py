@@ -201,5 +201,8 @@ def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str
 
 
 json_file = path_option("--json", "json_path", metavar="FILE", help="Write the result there as JSON.")
+image_list = path_option(
+    "--image-list", metavar="FILE", help="COCO list of images and categories whose ids COCO results have."
+)
 overwrite = click.option("--overwrite", is_flag=True, help="Start over instead of reusing what is finished.")
 allow_missing = click.option("--allow-missing", is_flag=True, help="Accept missing images; their number is told.")

@@ -23,10 +23,11 @@ from dataset_adapters.submission.selection import Selection
 from dataset_adapters.wilddash import WildDash2
 from robsub.convert import convert
 from robsub.devkit import devkit_folder
-from robsub.evaluate import evaluate
+from robsub.evaluate import evaluate, open_predictions
 from robsub.package import package
 from robsub.predictions import PredictionStore, PredictionWriter
 from robsub.sample import FRAMES, write_sample
+from robsub.verify import verify
 from tests.evaluators.official import MODULE, load_official
 from tests.stores import write_ground_truth_store
 
@@ -172,6 +173,62 @@ def make_wilddash2(root: Path) -> WildDash2:
     for name in ("aa0000", "aa0001"):
         Image.new("RGB", (40, 30)).save(folder / f"{name}_100000.jpg")
     return WildDash2(root)
+
+
+def write_wilddash2_store(adapter: WildDash2, path: Path) -> PredictionStore:
+    """A pickup and a surer ego vehicle in the first test frame, nothing in the other."""
+    masks = [rle.from_runs([5, length, 40 * 30 - 5 - length], (30, 40)) for length in (10, 50)]
+    first, second = adapter.frames("test")
+    with PredictionWriter(path, "all", {"dataset": "wilddash", "split": "test"}) as writer:
+        found = zip(("pickup", "ego vehicle"), (0.5, 0.75), masks, strict=True)
+        writer.add(first.name, (30, 40), [Prediction(name, s, (0, 0, 9, 9), mask) for name, s, mask in found])
+        writer.add(second.name, (30, 40), [])
+    return PredictionStore(path)
+
+
+def test_wilddash_2_takes_coco_results(tmp_path: Path) -> None:
+    adapter = make_wilddash2(tmp_path / "wilddash")
+    store = write_wilddash2_store(adapter, tmp_path / "store")
+    for name in ("a.zip", "b.zip", "bare.json"):
+        done = package(adapter, "test", store, tmp_path / name, form="coco", workers=1)
+        assert done.report.ok and not done.report.counts, done.report.text()
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        (member,) = archive.infolist()
+        data = archive.read(member)
+    assert (member.filename, member.compress_type, member.date_time) == (
+        "wilddash_results.json", zipfile.ZIP_DEFLATED, (1980, 1, 1, 0, 0, 0)
+    )  # fmt: skip
+    assert (tmp_path / "bare.json").read_bytes() == data
+    items = json.loads(data)
+    assert [(d["image_id"], d["category_id"], d["score"]) for d in items] == [
+        ("aa0000_100000", 1, 0.75), ("aa0000_100000", 34, 0.5),
+    ]  # fmt: skip
+    assert items[1]["bbox"] == [0, 5, 1, 10] and items[1]["segmentation"]["size"] == [30, 40]
+    manifest = json.loads((tmp_path / "a.zip.manifest.json").read_text())
+    assert manifest["contents"]["frames_without_objects"] == 1
+    for name in ("a.zip", "bare.json"):
+        source = open_predictions(tmp_path / name, adapter, "test")
+        found = source.predictions("aa0000_100000", (30, 40)) or []
+        assert [(p.label, p.score) for p in found] == [("ego vehicle", 0.75), ("pickup", 0.5)]
+
+
+def test_a_list_of_the_server_replaces_the_ids(tmp_path: Path) -> None:
+    adapter = make_wilddash2(tmp_path / "wilddash")
+    store, listed = write_wilddash2_store(adapter, tmp_path / "store"), tmp_path / "list.json"
+    images = [{"id": 50 + i, "file_name": frame.image.name} for i, frame in enumerate(adapter.frames("test"))]
+    categories = [{"id": 500 + label.id, "name": label.name} for label in adapter.labels.evaluated]
+    listed.write_text(json.dumps({"images": images, "categories": categories}))
+    done = package(adapter, "test", store, tmp_path / "s.json", form="coco", image_list=listed, workers=1)
+    assert not done.report.counts, done.report.text()
+    items = json.loads((tmp_path / "s.json").read_text())
+    assert [(item["image_id"], item["category_id"]) for item in items] == [(50, 501), (50, 534)]
+    assert {"image-unknown", "label-unknown"} <= verify(adapter, tmp_path / "s.json", "test").counts.keys()
+
+
+def test_only_wilddash_2_takes_coco_results(world: Path, store: PredictionStore, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="KITTI: found a benchmark that takes no COCO results"):
+        package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", form="coco")
 
 
 def test_wilddash_2_gets_its_own_names_in_both_forms(tmp_path: Path) -> None:
