@@ -6,6 +6,7 @@ Every command imports what it needs inside, so that ``robsub --help`` is quick a
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +33,8 @@ from robsub.command_line import (
     refuse_options,
     split_option,
     tell,
+    tell_next,
+    tell_use,
 )
 from robsub.files import write_json
 
@@ -173,8 +176,7 @@ def predict(
         tell(f"skipped: {reason}")
     if done.missing_classes:
         tell(f"never predicted, because the network does not know them: {', '.join(done.missing_classes)}")
-    verb = f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}"
-    tell(f"Next: robsub {verb}")
+    tell_next(f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}")
 
 
 @main.command(short_help="Turn predictions of one form into another.")
@@ -233,7 +235,10 @@ def convert(
     place = out or target_path or places.store_path(name, part)
     done = run_conversion(adapter, part, opened, target, place, annotations=annotations, method=method)
     click.echo(done.text())
-    click.echo(f"Next: robsub evaluate --dataset {name} --split {part} --predictions {done.path}")
+    if target == "store" and part != "test":
+        tell_use(name, part, done.path)
+    elif target == "store" and name in BENCHMARKS:
+        tell_next(f"package --benchmark {name} --predictions {shlex.quote(str(done.path))}")
 
 
 @main.command(short_help="Write a benchmark's submission.")
@@ -287,6 +292,12 @@ def package(
     selection = Selection(min_score, max_per_image, frozenset(classes))
     written = write_package(adapter, split, store, archive, selection=selection, **choices)
     click.echo(written.text())
+    if not written.report.ok:
+        tell_next(f"predict --dataset {dataset} --split {split}")
+    elif split == "test":
+        tell_next(f"verify --benchmark {dataset} --strict {shlex.quote(str(archive))}")
+    else:
+        tell_use(dataset, split, archive)
     sys.exit(0 if written.report.ok else 1)
 
 
@@ -308,6 +319,12 @@ def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: 
     click.echo(report.text())
     if json_path:
         write_json(json_path, report.to_json())
+    if not report.ok:
+        tell_next(f"package --benchmark {dataset} --split {split} --overwrite")
+    elif split == "test":
+        tell_next(f"evaluate --dataset {dataset}")
+    else:
+        tell_use(dataset, split, submission)
     sys.exit(0 if report.ok else 1)
 
 

@@ -87,6 +87,8 @@ def _from_mmdet2(boxes_by_class: Any, masks_by_class: Any, names: Names) -> list
     if isinstance(masks_by_class, tuple):
         masks_by_class, scores_by_class = masks_by_class
         scores = [float(score) for of_class in scores_by_class for score in of_class]
+    if [len(masks) for masks in masks_by_class] != [len(boxes) for boxes in by_class]:
+        raise _refusal("mmdet", "boxes and masks that differ in number", "as many of each class", "Filter both alike.")
     masks = [mask for of_class in masks_by_class for mask in of_class]
     return _predictions("mmdet", names, rows[:, :4], labels, scores, masks)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -71,6 +72,19 @@ def tell(text: str) -> None:
     """Print the outcome of a command, once for all processes of torchrun."""
     if os.environ.get("RANK", "0") == "0":
         click.echo(text)
+
+
+def tell_next(command: str) -> None:
+    """Print which command comes next, with the data root that was typed for this one."""
+    context = click.get_current_context()
+    typed = context.get_parameter_source("data_root") is ParameterSource.COMMANDLINE
+    root = f" --data-root {shlex.quote(str(context.params['data_root']))}" if typed else ""
+    tell(f"Next: robsub {command}{root}")
+
+
+def tell_use(dataset: str, split: str, path: Path) -> None:
+    """Tell what comes next for predictions or an archive: their score where there is ground truth."""
+    tell_next(f"evaluate --dataset {dataset} --split {split} --predictions {shlex.quote(str(path))}")
 
 
 def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:

@@ -270,6 +270,9 @@ def test_outputs_without_instances_are_refused() -> None:
         Prediction.from_detectron2({"panoptic_seg": 1}, NAMES)
     with pytest.raises(InputError, match="an output without 'pred_instances'"):
         Prediction.from_mmdet([np.zeros((1, 5))], NAMES)
+    rows = np.zeros((2, 5))
+    with pytest.raises(InputError, match="boxes and masks that differ in number"):
+        Prediction.from_mmdet(([rows, rows[:0]], [[DENSE[0]], [DENSE[1]]]), NAMES)
 
 
 def test_the_output_of_torchvisions_own_model() -> None:
