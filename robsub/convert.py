@@ -107,12 +107,15 @@ def convert(
         method: for ``devkit``, the name of the method.
 
     Raises:
-        InputError: a score is outside [0, 1], predictions cannot be read, or the target cannot take them.
+        InputError: no image is of the split, a score is outside [0, 1], predictions cannot be read, or the target
+            cannot take them.
     """
     frames = adapter.frames(split)
     reading = _Reading(source, _homes(adapter, target))
     there = set(source.frames())
     known = [frame for frame in frames if frame.name in there]
+    if not known:
+        raise _nothing_known(adapter, split, frames, sorted(there))
     predictions = reading.all(tqdm(known, f"convert {adapter.name}", unit="image", disable=None))
     if target == "store":
         _write_store(adapter, split, source, out, predictions)
@@ -133,6 +136,15 @@ def convert(
         unknown_images=tuple(sorted(there - {frame.name for frame in frames})),
         notes=tuple(source.notes()),
     )
+
+
+def _nothing_known(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame], names: Sequence[str]) -> InputError:
+    others = f", but of {len(names)} others, first {names[0]}" if names else ""
+    return InputError(
+        f"predictions of {adapter.name} {split}", found=f"none of the split's {len(frames)} images{others}",
+        expected=f"images of {split}, such as {frames[0].name}",
+        fix="Check --dataset and --split; --annotations names the list that the ids of COCO results refer to.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

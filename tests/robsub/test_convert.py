@@ -134,6 +134,19 @@ def test_classes_and_images_without_a_home_are_counted_and_named(world: Path, tm
     assert "2 objects of 'sofa'" in text and "first of_another_split" in text and "1 of 2 images" in text
 
 
+@pytest.mark.parametrize(("items", "told"), [([], "expected images of val"), ([{"image_id": "zzz"}], "first zzz")])
+def test_a_source_without_an_image_of_the_split_is_refused(
+    world: Path, tmp_path: Path, items: list[dict[str, Any]], told: str
+) -> None:
+    adapter = get_adapter("kitti", world)
+    rest = {"category_id": 26, "score": 1, "segmentation": {"size": [1, 1], "counts": "01"}}
+    (tmp_path / "r.json").write_text(json.dumps([item | rest for item in items]))
+    source = open_predictions(tmp_path / "r.json", adapter)
+    with pytest.raises(InputError, match=f"none of the split's 2 images.*{told}"):
+        convert(adapter, "val", source, "store", tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 def test_scores_that_are_no_confidences_are_refused(tmp_path: Path, world: Path) -> None:
     adapter = get_adapter("kitti", world)
     frame = adapter.frames("val")[0]
