@@ -30,6 +30,7 @@ from robsub.command_line import (
     parse_part,
     parse_sizes,
     path_option,
+    place_options,
     refuse_options,
     split_option,
     tell,
@@ -244,7 +245,7 @@ def convert(
 @main.command(short_help="Write a benchmark's submission.")
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose layout is written.")
 @split_option("test")
-@data_options
+@place_options
 @path_option("--predictions", help="Prediction store; predictions/BENCHMARK-SPLIT if not given.")
 @path_option("--out", help="Archive; submissions/BENCHMARK-SPLIT.zip if not given.")
 @click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, help="Leave out objects below that score.")
@@ -283,6 +284,10 @@ def package(
 
     adapter = data.adapter(dataset)
     if sample:
+        refuse_options(
+            "--sample", "split", "predictions", "out", "min_score", "max_per_image", "classes", "one_bit", "form",
+            "image_list", "workers", "allow_missing", "overwrite",
+        )  # fmt: skip
         report = write_sample(adapter, sample)
         click.echo(report.text())
         sys.exit(0 if report.ok else 1)
@@ -305,7 +310,7 @@ def package(
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose rules hold.")
 @click.argument("submission", type=click.Path(path_type=Path))
 @split_option("test")
-@data_options
+@place_options
 @json_file
 @image_list
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")

@@ -116,25 +116,15 @@ class Data:
         return get_adapter(name, self.root, self.options)
 
 
-def data_options(command: F) -> F:
-    """The options of every command that reads data sets; the command gets them as one ``data``."""
+def place_options(command: F) -> F:
+    """Where the data sets are and which editions; the command gets the options as one ``data``."""
 
     @functools.wraps(command)
-    def with_data(
-        *args: Any, data_root: Path, profile: tuple[str, ...], frame_sets: Path | None, no_cache: bool, **kwargs: Any
-    ) -> Any:
-        if kwargs.get("dataset") not in (None, "wilddash"):
-            refuse_options(f"--dataset {kwargs['dataset']}", "frame_sets", "neg_ap")
+    def with_data(*args: Any, data_root: Path, profile: tuple[str, ...], **kwargs: Any) -> Any:
         profiles = dict(choice.split("=", 1) for choice in profile)
-        options = Options(None if no_cache else default_cache_folder(), profiles, frame_sets)
-        return command(*args, data=Data(data_root, options), **kwargs)
+        return command(*args, data=Data(data_root, Options(default_cache_folder(), profiles)), **kwargs)
 
     for option in (
-        click.option("--no-cache", is_flag=True, help="Read every annotation anew."),
-        click.option(
-            "--frame-sets", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CSV",
-            help="WildDash's table of negatives and hazards.",
-        ),
         click.option(
             "--profile", multiple=True, metavar="DATASET=PROFILE", callback=check_profiles,
             help="Take a data set for that edition, e.g. scannet=rob2018, instead of recognising it.",
@@ -145,6 +135,28 @@ def data_options(command: F) -> F:
     ):  # fmt: skip
         with_data = option(with_data)
     return with_data  # type: ignore[return-value]
+
+
+def data_options(command: F) -> F:
+    """``place_options`` and how annotations are read, for every command that reads them."""
+
+    @functools.wraps(command)
+    def with_annotations(*args: Any, data: Data, frame_sets: Path | None, no_cache: bool, **kwargs: Any) -> Any:
+        if kwargs.get("dataset") not in (None, "wilddash"):
+            refuse_options(f"--dataset {kwargs['dataset']}", "frame_sets", "neg_ap")
+        cache = None if no_cache else data.options.cache
+        options = replace(data.options, cache=cache, frame_sets=frame_sets)
+        return command(*args, data=Data(data.root, options), **kwargs)
+
+    for option in (
+        click.option("--no-cache", is_flag=True, help="Read every annotation anew."),
+        click.option(
+            "--frame-sets", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CSV",
+            help="WildDash's table of negatives and hazards.",
+        ),
+    ):  # fmt: skip
+        with_annotations = option(with_annotations)
+    return place_options(with_annotations)  # type: ignore[return-value]
 
 
 def distance_option(command: F) -> F:

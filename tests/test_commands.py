@@ -206,6 +206,34 @@ def test_a_sample_is_a_sound_archive(tmp_path: Path) -> None:
         assert sum(name.startswith("pred_list/") for name in archive.namelist()) == 2
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--min-score", "0.5"), ("--class", "car"), ("--one-bit",), ("--predictions", "p"), ("--out", "o.zip"),
+        ("--split", "val"), ("--form", "coco"), ("--workers", "1"), ("--allow-missing",), ("--overwrite",),
+    ],
+    ids=lambda option: option[0],
+)  # fmt: skip
+def test_what_a_sample_does_not_heed_is_refused(tmp_path: Path, option: tuple[str, ...]) -> None:
+    sample = tmp_path / "sample.zip"
+    told = refusal("package", "--benchmark", "kitti", "--sample", sample, *option)
+    assert f"{option[0]} means nothing beside --sample" in told and not sample.exists()
+
+
+def test_each_form_of_a_submission_has_its_own_options(world: Path, tmp_path: Path) -> None:
+    store = write_empty_store(world, "kitti", tmp_path / "store")
+    command = ("package", "--benchmark", "kitti", "--data-root", world, "--predictions", store)
+    assert "takes no COCO results" in refusal(*command, "--form", "coco")
+    assert "--one-bit means nothing beside --form coco" in refusal(*command, "--form", "coco", "--one-bit")
+    assert "--image-list means nothing beside --form native" in refusal(*command, "--image-list", "l.json")
+
+
+@pytest.mark.parametrize("command", [("package",), ("verify", "s.zip")], ids=["package", "verify"])
+def test_options_of_annotations_are_none_of_what_reads_no_annotation(command: tuple[str, ...]) -> None:
+    for option in ("--no-cache", "--frame-sets"):
+        assert f"No such option '{option}'" in refusal(*command, "--benchmark", "wilddash", option)
+
+
 def test_the_same_predictions_give_the_same_archive(world: Path, tmp_path: Path) -> None:
     store = write_ground_truth_store(world, "scannet", "val", tmp_path / "store")
     for out in ("a.zip", "b.zip"):
