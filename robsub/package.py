@@ -14,6 +14,7 @@ from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.checks import VerifyReport
+from dataset_adapters.submission.list_checks import MOST_ZIP_FILES
 from dataset_adapters.submission.processes import in_order
 from dataset_adapters.submission.selection import EVERYTHING, Selection
 from dataset_adapters.submission.writer import FramePacker
@@ -53,10 +54,11 @@ class Package:
             lines.append(f"{empty} of {images} images have no objects, and so nothing in the list.")
         if images < expected:
             lines.append(f"{expected - images} of {expected} images are missing: a server will reject it.")
-        limit = f"the server takes {self.limit_mb} MB" if self.limit_mb else "the server's limit is not public"
+        limit = f"the server is said to take {self.limit_mb}" if self.limit_mb else "the server's limit is not public"
         lines.append(
             f"{self.path}{' was already there' if self.reused else ''}: {images} images, "
-            f"{contents['predictions']} objects, {contents['files']} files, {contents['bytes'] / 1e6:.1f} MB ({limit})"
+            f"{contents['predictions']:,} objects, {contents['files']:,} files (a plain zip holds {MOST_ZIP_FILES:,}), "
+            f"{contents['bytes'] / 1e6:.1f} MB ({limit})"
         )
         return "\n".join(lines)
 

@@ -114,10 +114,10 @@ FAULTS: dict[str, Fault] = {
     **_errors(
         Check.ARCHIVE,
         ("archive-format", "a zip file or a folder", "Pack the list files and masks as a zip."),
-        ("archive-size", "an archive that the server takes", "Drop predictions of low score, or pack 1-bit masks."),
     ),
     **_warnings(
         Check.ARCHIVE,
+        ("archive-size", "what the server is said to take", "Drop predictions of low score, or pack 1-bit masks."),
         (
             "archive-zip64",
             "at most 65,535 files, as the plain zip format has",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 from dataset_adapters import rle
 from dataset_adapters.base import DatasetAdapter
 from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.kitti import KITTI_LAYOUT, Kitti
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter
 from dataset_adapters.scannet import ScanNet, ScanNetRob2018
@@ -80,7 +83,15 @@ def test_a_damaged_manifest_means_that_the_archive_is_written_again(
 
 def test_size_and_number_of_files_are_told(world: Path, store: PredictionStore, tmp_path: Path) -> None:
     text = package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", workers=1).text()
-    assert " files, " in text.splitlines()[-1] and "MB (the server" in text.splitlines()[-1]
+    assert re.search(r"\d files \(a plain zip holds 65,535\), .* MB \(the server is said to take 500\)$", text)
+
+
+def test_more_than_kittis_form_takes_is_a_warning(
+    world: Path, store: PredictionStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Kitti, "submission", replace(KITTI_LAYOUT, zip_limit_mb=0))
+    report = package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", workers=1).report
+    assert report.ok and report.counts["archive-size"] == 1
 
 
 def test_a_class_that_the_benchmark_lacks_stops_before_anything_is_written(
