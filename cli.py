@@ -6,6 +6,7 @@ Every command imports what it needs inside, so that ``robsub --help`` is quick a
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,14 +24,18 @@ from robsub.command_line import (
     data_options,
     dataset_option,
     distance_option,
+    image_list,
     json_file,
     overwrite,
     parse_part,
     parse_sizes,
     path_option,
+    place_options,
     refuse_options,
     split_option,
     tell,
+    tell_next,
+    tell_use,
 )
 from robsub.files import write_json
 
@@ -172,8 +177,7 @@ def predict(
         tell(f"skipped: {reason}")
     if done.missing_classes:
         tell(f"never predicted, because the network does not know them: {', '.join(done.missing_classes)}")
-    verb = f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}"
-    tell(f"Next: robsub {verb}")
+    tell_next(f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}")
 
 
 @main.command(short_help="Turn predictions of one form into another.")
@@ -232,19 +236,30 @@ def convert(
     place = out or target_path or places.store_path(name, part)
     done = run_conversion(adapter, part, opened, target, place, annotations=annotations, method=method)
     click.echo(done.text())
-    click.echo(f"Next: robsub evaluate --dataset {name} --split {part} --predictions {done.path}")
+    if target == "store" and part != "test":
+        tell_use(name, part, done.path)
+    elif target == "store" and name in BENCHMARKS:
+        tell_next(f"package --benchmark {name} --predictions {shlex.quote(str(done.path))}")
 
 
-@main.command(short_help="Write a benchmark's native submission.")
-@dataset_option(BENCHMARKS, required=True, help="Benchmark whose native layout is written.")
+@main.command(short_help="Write a benchmark's submission.")
+@dataset_option(BENCHMARKS, required=True, help="Benchmark whose layout is written.")
 @split_option("test")
-@data_options
+@place_options
 @path_option("--predictions", help="Prediction store; predictions/BENCHMARK-SPLIT if not given.")
 @path_option("--out", help="Archive; submissions/BENCHMARK-SPLIT.zip if not given.")
 @click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, help="Leave out objects below that score.")
 @click.option("--max-per-image", type=click.IntRange(0), help="Keep only the best objects of each image.")
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Keep only that class; repeatable.")
 @click.option("--one-bit", is_flag=True, help="Smaller masks of 1 bit, for servers known to take them.")
+@click.option(
+    "--form",
+    type=click.Choice(("native", "coco")),
+    default="native",
+    show_default=True,
+    help="Text files and masks, or COCO results for WildDash 2.",
+)
+@image_list
 @path_option("--sample", metavar="ZIP", help="Instead, write a tiny sound archive to look at.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
@@ -261,7 +276,7 @@ def package(
     sample: Path | None,
     **choices: Any,
 ) -> None:
-    """Write a benchmark's native submission and verify it. Exit status 1 if verification finds an error."""
+    """Write a benchmark's submission and verify it. Exit status 1 if verification finds an error."""
     from dataset_adapters.submission.selection import Selection
     from robsub.package import package as write_package
     from robsub.predictions import open_store
@@ -269,14 +284,25 @@ def package(
 
     adapter = data.adapter(dataset)
     if sample:
+        refuse_options(
+            "--sample", "split", "predictions", "out", "min_score", "max_per_image", "classes", "one_bit", "form",
+            "image_list", "workers", "allow_missing", "overwrite",
+        )  # fmt: skip
         report = write_sample(adapter, sample)
         click.echo(report.text())
         sys.exit(0 if report.ok else 1)
+    refuse_options(f"--form {choices['form']}", "image_list" if choices["form"] == "native" else "one_bit")
     store = open_store(predictions or places.store_path(dataset, split), dataset)
     archive = out or places.archive_path(dataset, split)
     selection = Selection(min_score, max_per_image, frozenset(classes))
     written = write_package(adapter, split, store, archive, selection=selection, **choices)
     click.echo(written.text())
+    if not written.report.ok:
+        tell_next(f"predict --dataset {dataset} --split {split}")
+    elif split == "test":
+        tell_next(f"verify --benchmark {dataset} --strict {shlex.quote(str(archive))}")
+    else:
+        tell_use(dataset, split, archive)
     sys.exit(0 if written.report.ok else 1)
 
 
@@ -284,19 +310,26 @@ def package(
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose rules hold.")
 @click.argument("submission", type=click.Path(path_type=Path))
 @split_option("test")
-@data_options
+@place_options
 @json_file
+@image_list
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
 def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: Path | None, **choices: Any) -> None:
-    """Find everything that is wrong with a native zip or directory, in one pass. Exit status 1 on an error."""
+    """Find everything that is wrong with a zip or directory, in one pass. Exit status 1 on an error."""
     from robsub.verify import verify as verify_archive
 
     report = verify_archive(data.adapter(dataset), submission, split, **choices)
     click.echo(report.text())
     if json_path:
         write_json(json_path, report.to_json())
+    if not report.ok:
+        tell_next(f"package --benchmark {dataset} --split {split} --overwrite")
+    elif split == "test":
+        tell_next(f"evaluate --dataset {dataset}")
+    else:
+        tell_use(dataset, split, submission)
     sys.exit(0 if report.ok else 1)
 
 

@@ -18,6 +18,7 @@ from dataset_adapters.json_files import open_json
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError, Problem, Severity
+from dataset_adapters.submission.coco_layout import CocoSubmission
 from dataset_adapters.submission.layout import SubmissionLayout
 
 Split = Literal["train", "val", "trainval", "test"]
@@ -59,6 +60,8 @@ class DatasetAdapter(ABC):
     here."""
     submission: ClassVar[SubmissionLayout | None] = None
     """Layout of a native submission, None for training data."""
+    coco_submission: ClassVar[CocoSubmission | None] = None
+    """Layout of a submission as COCO results, None where the server takes none."""
     class_map: ClassVar[Mapping[str, str]]
     """Native label name -> class of the joint space, for every label that training uses."""
     known_by: ClassVar[tuple[str, ...]]

@@ -25,6 +25,7 @@ from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS, Label, LabelTable
 from dataset_adapters.problems import Problem
+from dataset_adapters.submission.coco_layout import CocoSubmission
 from dataset_adapters.submission.layout import PRED_LIST
 from dataset_adapters.wilddash2_classes import FINER_CATEGORIES
 
@@ -113,23 +114,20 @@ WILDDASH2_CLASSES = {
     "van": "car",
 }
 """WildDash 2's evaluated instance classes as Cityscapes' (``wd2_unified_label_policy.json``). The eleventh, ``ego
-vehicle``, is no object of the road: it is ignored, as Cityscapes does."""
+vehicle``, has no class in the joint space: no training learns it, as in Cityscapes."""
 
 WILDDASH2_LABELS = LabelTable(
     tuple(
-        replace(
-            label,
-            name=WILDDASH2_ROAD_NAMES.get(label.name, label.name),
-            has_instances=label.has_instances or label.name == "ego vehicle",
-        )
+        Label(label.id, label.name, has_instances=True, evaluated=True)
+        if label.name == "ego vehicle"
+        else replace(label, name=WILDDASH2_ROAD_NAMES.get(label.name, label.name))
         for label in ROAD_LABELS
         if label.id >= 0
     )
     + tuple(Label(i, name, has_instances=True, evaluated=True) for i, name in ((34, "pickup"), (35, "van")))
     + tuple(Label(i, name) for i, name in ((36, "billboard"), (37, "streetlight"), (38, "road-marking")))
 )
-"""``wilddash-config.json`` of the RVC devkit. It evaluates 11 instance classes; ``evaluated`` here says the ten that
-have a class of the joint space."""
+"""``wilddash-config.json`` of the RVC devkit, with the 11 instance classes that the server scores."""
 
 WILDDASH2_CATEGORIES = {
     **WILDDASH2_LABELS.by_id,
@@ -150,6 +148,7 @@ class WildDash2(WildDash):
     release_folders = FOLDERS_2
     coding = None
     submission = PRED_LIST
+    coco_submission = CocoSubmission("wilddash_results.json")
 
     def list_frames(self, split: Split) -> list[Frame]:
         """The photos of ``images``; those that the JSON does not list have no annotation of their own."""

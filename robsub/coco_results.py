@@ -10,7 +10,8 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError, first_of
 from dataset_adapters.run_lengths import broken_masks
+from robsub.coco_lists import CocoLists, FrameFinder, ImageId, image_id
 from robsub.files import explain, read_json
 
 GAP = re.compile(r"[\s,]*")
@@ -39,8 +41,9 @@ class CocoResults:
         path: the results, a list or an object with ``annotations`` and its own ``images`` and ``categories``.
         frames: the frames that the images may be.
         labels: the data set's table.
-        image_names: image_id -> frame, where the data set numbers its images.
+        image_names: image id -> frame, where the data set numbers its images.
         annotations: a COCO annotation file whose ``images`` and ``categories`` the ids refer to.
+        data: the results themselves where they are packed in the file at ``path``.
 
     An image is found by its id in one of these lists, or by its file name or frame name if the id is a string. A
     category is found by its id in a list, by its name if the id is a string, or else as native label id. Images of a
@@ -57,24 +60,22 @@ class CocoResults:
         labels: LabelTable,
         image_names: Mapping[int, str] | None = None,
         annotations: Path | None = None,
+        data: bytes | None = None,
     ) -> None:
         self.path = path
-        listed = read_json(annotations, "a COCO annotation file") if annotations else {}
+        self._data = data
         finder = FrameFinder(frames)
-        items, lists = _scan(path)
-        lists = {**(listed if isinstance(listed, dict) else {}), **lists}
-        try:
-            names = {int(image["id"]): finder.by_name(str(image["file_name"])) for image in lists.get("images", ())}
-            categories = {int(c["id"]): str(c["name"]) for c in lists.get("categories", ())}
-        except (TypeError, KeyError, ValueError) as error:
-            raise _refusal(annotations or path, f"a list of images or categories without {error}") from error
-        self._places: dict[str, list[Place]] = defaultdict(list, {name: [] for name in names.values()})
-        images = _ImageIds(path, finder, {**(image_names or {}), **names})
-        for image_id, place in items.places:
-            self._places[images.frame(image_id)].append(place)
+        items, own_lists = _scan(path, data)
+        beside = read_json(annotations, "a COCO annotation file") if annotations else {}
+        listed = CocoLists.of(annotations or path, beside, finder).updated(CocoLists.of(path, own_lists, finder))
+        self._places: dict[str, list[Place]] = defaultdict(list, {name: [] for name in listed.images.values()})
+        numbered: Iterable[tuple[ImageId, str]] = (image_names or {}).items()
+        images = _ImageIds(path, finder, dict([*numbered, *listed.images.items()]))
+        for given, place in items.places:
+            self._places[images.frame(given)].append(place)
         self._places.default_factory = None
         native = {label.id: label.name for label in labels}
-        self._labels = self._names(items.categories, categories or native)
+        self._labels = self._names(items.categories, listed.categories or native)
 
     def frames(self) -> Collection[str]:
         """The frames that have detections or stand in a list of images; unknown images under their id or file name."""
@@ -88,7 +89,7 @@ class CocoResults:
         """
         if frame not in self._places:
             return None
-        with self.path.open("rb") as file:
+        with self.path.open("rb") if self._data is None else BytesIO(self._data) as file:
             items = [(number, _read(file, start, end)) for number, start, end in self._places[frame]]
         masks = self._masks(items, size)
         return [
@@ -121,7 +122,7 @@ class CocoResults:
         masks, faults = [], []
         for number, item in items:
             try:
-                masks.append(_mask(item["segmentation"], size))
+                masks.append(read_mask(item["segmentation"], size))
             except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
                 what = str(error) if isinstance(error, OtherSizeError) else f"a segmentation that is none ({error})"
                 faults.append((number, what))
@@ -140,7 +141,7 @@ class OtherSizeError(ValueError):
     """A mask that is one, but not of its image."""
 
 
-def _mask(segmentation: Any, size: tuple[int, int]) -> rle.Rle:
+def read_mask(segmentation: Any, size: tuple[int, int]) -> rle.Rle:
     """A segmentation as RLE; ValueError, TypeError, KeyError, IndexError or OverflowError if it is none of the size."""
     if isinstance(segmentation, list):
         return _drawn([[float(x) for x in polygon] for polygon in segmentation], size)
@@ -165,45 +166,15 @@ def _drawn(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> rle.Rl
     return cast(rle.Rle, coco_masks.merge(coco_masks.frPyObjects(polygons, *size)))
 
 
-class FrameFinder:
-    """Frames by what people call them: frame name, or photo path from any folder on, with or without extension."""
-
-    def __init__(self, frames: Sequence[Frame]) -> None:
-        self.frames = {frame.name for frame in frames}
-        owners: dict[str, set[str]] = defaultdict(set)
-        for frame in frames:
-            for name in {*_tails(frame.image.as_posix()), frame.name}:
-                owners[name].add(frame.name)
-        self._by_name = {name: next(iter(owner)) for name, owner in owners.items() if len(owner) == 1}
-        self._by_number = {int(name): name for name in self.frames if name.isdecimal()}
-
-    def by_name(self, name: str) -> str:
-        """The frame, or the name itself if there is no such frame."""
-        if name in self.frames:
-            return name
-        return next((self._by_name[tail] for tail in _tails(name) if tail in self._by_name), name)
-
-    def by_number(self, number: int) -> str | None:
-        """The frame whose whole name is this number, as in COCO."""
-        return self._by_number.get(number)
-
-
-def _tails(path: str) -> list[str]:
-    """``a/b/c.png`` -> itself, ``b/c.png``, ``c.png`` and the same without extension, longest first."""
-    parts = path.split("/")[-3:]
-    tails = ["/".join(parts[i:]) for i in range(len(parts))]
-    return [name for tail in tails for name in (tail, tail.rpartition(".")[0]) if name]
-
-
 class _ImageIds:
     """image_id -> frame."""
 
-    def __init__(self, path: Path, finder: FrameFinder, names: Mapping[int, str]) -> None:
+    def __init__(self, path: Path, finder: FrameFinder, names: Mapping[ImageId, str]) -> None:
         self.path, self.finder, self.names = path, finder, names
 
-    def frame(self, image_id: int | str) -> str:
+    def frame(self, image_id: ImageId) -> str:
         if isinstance(image_id, str):
-            return self.finder.by_name(image_id)
+            return self.names.get(image_id) or self.finder.by_name(image_id)
         if self.names:
             return self.names.get(image_id, f"image_id {image_id}")
         frame = self.finder.by_number(image_id)
@@ -220,7 +191,7 @@ class _Items:
     """What the first reading of a results file keeps: where each detection is, and how many there are of a category."""
 
     def __init__(self) -> None:
-        self.places: list[tuple[int | str, Place]] = []
+        self.places: list[tuple[ImageId, Place]] = []
         self.categories: Counter[int | str] = Counter()
         self.unscored = 0
 
@@ -232,23 +203,24 @@ class _Items:
         if not isinstance(item["score"], int | float) or not math.isfinite(item["score"]):
             self.unscored += 1
         self.categories[item["category_id"]] += 1
-        self.places.append((_utf8(item["image_id"]), (number, start, end)))
+        self.places.append((_utf8(image_id(item["image_id"])), (number, start, end)))
 
 
-def _scan(path: Path) -> tuple[_Items, dict[str, Any]]:
+def _scan(path: Path, data: bytes | None) -> tuple[_Items, dict[str, Any]]:
     """The detections of a results file, and what else stands in it if it is an object."""
     items = _Items()
     try:
-        text = path.read_bytes().decode("latin-1")  # one character a byte, so that positions are those of the file
+        data = path.read_bytes() if data is None else data
+        text = data.decode("latin-1")  # one character a byte, so that positions are those of the file
         start = _skip(text, 0)
         lists: dict[str, Any] = {}
         if text[start] == "{":
             lists, start = _members(text, start + 1)
-        for item, begin, end in _elements(text, start):
+        for item, begin, end in elements(text, start):
             items.add(item, begin, end)
     except OSError as error:
         raise explain(error) from error
-    except (ValueError, IndexError, KeyError, TypeError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
         raise _refusal(path, f"no COCO results ({error})") from error
     if items.unscored:
         raise _refusal(path, f"{items.unscored} of {len(items.places)} scores that are no finite number")
@@ -272,9 +244,9 @@ def _members(text: str, position: int) -> tuple[dict[str, Any], int]:
     return members, annotations
 
 
-def _elements(text: str, position: int) -> Iterator[tuple[Any, int, int]]:
+def elements(text: str, position: int) -> Iterator[tuple[Any, int, int]]:
     """The elements of the list at ``position``, each with where it begins and ends."""
-    if text[position] != "[":
+    if text[position := _skip(text, position)] != "[":
         raise ValueError("the detections are no list")
     decoder = json.JSONDecoder()
     position = _skip(text, position + 1)
@@ -290,14 +262,12 @@ def _skip(text: str, position: int) -> int:
     return match.end()
 
 
-def _utf8(image_id: Any) -> int | str:
+def _utf8(given: ImageId) -> ImageId:
     """An id as it is meant: the text was read byte by byte, escapes in it excepted."""
-    if not isinstance(image_id, str):
-        return int(image_id)
     try:
-        return image_id.encode("latin-1").decode("utf-8")
+        return given.encode("latin-1").decode("utf-8") if isinstance(given, str) else given
     except UnicodeError:
-        return image_id
+        return given
 
 
 def _read(file: Any, start: int, end: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -73,6 +74,19 @@ def tell(text: str) -> None:
         click.echo(text)
 
 
+def tell_next(command: str) -> None:
+    """Print which command comes next, with the data root that was typed for this one."""
+    context = click.get_current_context()
+    typed = context.get_parameter_source("data_root") is ParameterSource.COMMANDLINE
+    root = f" --data-root {shlex.quote(str(context.params['data_root']))}" if typed else ""
+    tell(f"Next: robsub {command}{root}")
+
+
+def tell_use(dataset: str, split: str, path: Path) -> None:
+    """Tell what comes next for predictions or an archive: their score where there is ground truth."""
+    tell_next(f"evaluate --dataset {dataset} --split {split} --predictions {shlex.quote(str(path))}")
+
+
 def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:
     """An option that takes a path."""
     return click.option(*names, type=click.Path(path_type=Path), **kwargs)
@@ -102,25 +116,15 @@ class Data:
         return get_adapter(name, self.root, self.options)
 
 
-def data_options(command: F) -> F:
-    """The options of every command that reads data sets; the command gets them as one ``data``."""
+def place_options(command: F) -> F:
+    """Where the data sets are and which editions; the command gets the options as one ``data``."""
 
     @functools.wraps(command)
-    def with_data(
-        *args: Any, data_root: Path, profile: tuple[str, ...], frame_sets: Path | None, no_cache: bool, **kwargs: Any
-    ) -> Any:
-        if kwargs.get("dataset") not in (None, "wilddash"):
-            refuse_options(f"--dataset {kwargs['dataset']}", "frame_sets", "neg_ap")
+    def with_data(*args: Any, data_root: Path, profile: tuple[str, ...], **kwargs: Any) -> Any:
         profiles = dict(choice.split("=", 1) for choice in profile)
-        options = Options(None if no_cache else default_cache_folder(), profiles, frame_sets)
-        return command(*args, data=Data(data_root, options), **kwargs)
+        return command(*args, data=Data(data_root, Options(default_cache_folder(), profiles)), **kwargs)
 
     for option in (
-        click.option("--no-cache", is_flag=True, help="Read every annotation anew."),
-        click.option(
-            "--frame-sets", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CSV",
-            help="WildDash's table of negatives and hazards.",
-        ),
         click.option(
             "--profile", multiple=True, metavar="DATASET=PROFILE", callback=check_profiles,
             help="Take a data set for that edition, e.g. scannet=rob2018, instead of recognising it.",
@@ -131,6 +135,28 @@ def data_options(command: F) -> F:
     ):  # fmt: skip
         with_data = option(with_data)
     return with_data  # type: ignore[return-value]
+
+
+def data_options(command: F) -> F:
+    """``place_options`` and how annotations are read, for every command that reads them."""
+
+    @functools.wraps(command)
+    def with_annotations(*args: Any, data: Data, frame_sets: Path | None, no_cache: bool, **kwargs: Any) -> Any:
+        if kwargs.get("dataset") not in (None, "wilddash"):
+            refuse_options(f"--dataset {kwargs['dataset']}", "frame_sets", "neg_ap")
+        cache = None if no_cache else data.options.cache
+        options = replace(data.options, cache=cache, frame_sets=frame_sets)
+        return command(*args, data=Data(data.root, options), **kwargs)
+
+    for option in (
+        click.option("--no-cache", is_flag=True, help="Read every annotation anew."),
+        click.option(
+            "--frame-sets", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CSV",
+            help="WildDash's table of negatives and hazards.",
+        ),
+    ):  # fmt: skip
+        with_annotations = option(with_annotations)
+    return place_options(with_annotations)  # type: ignore[return-value]
 
 
 def distance_option(command: F) -> F:
@@ -201,5 +227,8 @@ def check_profiles(ctx: click.Context, option: click.Parameter, value: tuple[str
 
 
 json_file = path_option("--json", "json_path", metavar="FILE", help="Write the result there as JSON.")
+image_list = path_option(
+    "--image-list", metavar="FILE", help="COCO list of images and categories whose ids COCO results have."
+)
 overwrite = click.option("--overwrite", is_flag=True, help="Start over instead of reusing what is finished.")
 allow_missing = click.option("--allow-missing", is_flag=True, help="Accept missing images; their number is told.")

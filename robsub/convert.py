@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from tqdm import tqdm
 
 from dataset_adapters import rle
 from dataset_adapters.base import DatasetAdapter, Frame, Split
-from dataset_adapters.coco import Coco
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.writer import FramePacker, PackedFrame
 from evaluators.class_names import ClassNames
-from robsub.coco_results import FrameFinder
+from robsub.coco_writer import CocoIds, write_detections
 from robsub.devkit import devkit_folder, devkit_labels, devkit_layout, write_folder
 from robsub.evaluate import IMAGES_SUFFIX
-from robsub.files import atomic_path, read_json, write_json
+from robsub.files import atomic_path, write_json
 from robsub.predictions import MANIFEST, PredictionSource, PredictionStore, PredictionWriter
 from robsub.provenance import predictions_digest
 
@@ -109,17 +107,20 @@ def convert(
         method: for ``devkit``, the name of the method.
 
     Raises:
-        InputError: a score is outside [0, 1], predictions cannot be read, or the target cannot take them.
+        InputError: no image is of the split, a score is outside [0, 1], predictions cannot be read, or the target
+            cannot take them.
     """
     frames = adapter.frames(split)
     reading = _Reading(source, _homes(adapter, target))
     there = set(source.frames())
     known = [frame for frame in frames if frame.name in there]
+    if not known:
+        raise _nothing_known(adapter, split, frames, sorted(there))
     predictions = reading.all(tqdm(known, f"convert {adapter.name}", unit="image", disable=None))
     if target == "store":
         _write_store(adapter, split, source, out, predictions)
     elif target == "coco":
-        ids = _ids_of(annotations, frames) if annotations else _own_ids(adapter, split, frames)
+        ids = CocoIds.listed(annotations, frames) if annotations else CocoIds.numbered(adapter, split, frames)
         _write_coco(out, ids, predictions)
         if not annotations:
             write_json(out.with_name(f"{out.name}{IMAGES_SUFFIX}"), ids.to_json(known))
@@ -135,6 +136,15 @@ def convert(
         unknown_images=tuple(sorted(there - {frame.name for frame in frames})),
         notes=tuple(source.notes()),
     )
+
+
+def _nothing_known(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame], names: Sequence[str]) -> InputError:
+    others = f", but of {len(names)} others, first {names[0]}" if names else ""
+    return InputError(
+        f"predictions of {adapter.name} {split}", found=f"none of the split's {len(frames)} images{others}",
+        expected=f"images of {split}, such as {frames[0].name}",
+        fix="Check --dataset and --split; --annotations names the list that the ids of COCO results refer to.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -209,83 +219,9 @@ def _write_store(adapter: DatasetAdapter, split: Split, source: PredictionSource
                 writer.add(frame.name, size, found)
 
 
-@dataclass(frozen=True)
-class _CocoIds:
-    """The numbers of images and classes in COCO results."""
-
-    images: Mapping[str, int | str]
-    categories: Mapping[str, int]
-    path: Path | None = None
-
-    def to_json(self, frames: Sequence[Frame]) -> dict[str, Any]:
-        """The lists of images and categories that explain the numbers."""
-        images = [(frame, image_size(frame.image)) for frame in frames]
-        return {
-            "images": [
-                {"id": self.images[f.name], "file_name": f"{f.name}{f.image.suffix}", "height": h, "width": w}
-                for f, (h, w) in images
-            ],
-            "categories": [{"id": number, "name": name} for name, number in self.categories.items()],
-        }
-
-    def image(self, frame: str) -> int | str:
-        """A frame's number."""
-        if frame not in self.images:
-            raise self._lacks(f"no image of frame {frame}", "every image that has predictions")
-        return self.images[frame]
-
-    def category(self, label: str) -> int:
-        """A class's number."""
-        if label not in self.categories:
-            raise self._lacks(f"no category {label!r}", "every class that is predicted")
-        return self.categories[label]
-
-    def _lacks(self, found: str, expected: str) -> InputError:
-        return InputError(self.path or "ids", found=found, expected=expected, fix="Name the server's own list.")
-
-
-def _own_ids(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame]) -> _CocoIds:
-    """COCO's own numbers of images, else 1, 2, ...; native label ids."""
-    numbers = {name: number for number, name in adapter.image_names(split).items()} if isinstance(adapter, Coco) else {}
-    images = numbers or {frame.name: number for number, frame in enumerate(frames, 1)}
-    return _CocoIds(images, {label.name: label.id for label in ClassNames.of(adapter).labels})
-
-
-def _ids_of(annotations: Path, frames: Sequence[Frame]) -> _CocoIds:
-    """The numbers that an annotation file gives."""
-    lists = read_json(annotations, "a COCO annotation file")
-    finder = FrameFinder(frames)
-    try:
-        images = {finder.by_name(str(image["file_name"])): image["id"] for image in lists["images"]}
-        return _CocoIds(images, {str(c["name"]): int(c["id"]) for c in lists["categories"]}, annotations)
-    except (TypeError, KeyError, ValueError) as error:
-        raise InputError(
-            annotations, found=f"a list of images or categories without {error}",
-            expected="images with id and file_name, categories with id and name", fix="Name the server's own list.",
-        ) from error  # fmt: skip
-
-
-def _write_coco(out: Path, ids: _CocoIds, predictions: Read) -> None:
+def _write_coco(out: Path, ids: CocoIds, predictions: Read) -> None:
     with atomic_path(out) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write("[")
-        separator = "\n"
-        for frame, _, found in predictions:
-            for prediction in found:
-                file.write(separator + json.dumps(_detection(ids, frame.name, prediction), allow_nan=False))
-                separator = ",\n"
-        file.write("\n]\n")
-
-
-def _detection(ids: _CocoIds, frame: str, prediction: Prediction) -> dict[str, Any]:
-    x1, y1, x2, y2 = prediction.box
-    mask = prediction.rle
-    return {
-        "image_id": ids.image(frame),
-        "category_id": ids.category(prediction.label),
-        "bbox": [x1, y1, x2 - x1, y2 - y1],
-        "score": prediction.score,
-        "segmentation": {"size": list(mask["size"]), "counts": mask["counts"].decode("ascii")},
-    }
+        write_detections(file, (ids.detection(frame.name, p) for frame, _, found in predictions for p in found))
 
 
 def _packed(adapter: DatasetAdapter, predictions: Read) -> Iterator[PackedFrame]:

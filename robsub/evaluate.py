@@ -67,7 +67,8 @@ def open_predictions(
         path: where they are.
         adapter, split: what they are predictions of.
         annotations: for COCO results, the annotation file that their ids refer to, if it is not the data set's.
-        kind: what they are; ``auto`` takes a folder with a manifest for a store and ``.json`` for COCO results.
+        kind: what they are; ``auto`` takes a folder with a manifest for a store, and ``.json`` or a zip of the
+            benchmark's own COCO results for these.
 
     Raises:
         InputError: nothing is there, nothing that robsub reads, or annotations for what is no COCO results.
@@ -77,7 +78,7 @@ def open_predictions(
             path, found="no such file or folder", expected=f"predictions of {adapter.title}",
             fix=f"Make them with 'robsub predict --dataset {adapter.name}', or name others with --predictions.",
         )  # fmt: skip
-    kind = _kind_of(path) if kind == "auto" else kind
+    kind = _kind_of(path, adapter) if kind == "auto" else kind
     if annotations and kind != "coco":
         raise InputError(
             annotations, found=f"annotations for ids, though {path} names its images itself",
@@ -88,7 +89,9 @@ def open_predictions(
     if kind == "coco":
         annotations = annotations or _list_beside(path)
         image_names = adapter.image_names(split) if isinstance(adapter, Coco) and not annotations else {}
-        return CocoResults(path, adapter.frames(split), adapter.labels, image_names, annotations)
+        packed = adapter.coco_submission
+        data = packed.read(path) if packed and packed.is_in(path) else None
+        return CocoResults(path, adapter.frames(split), adapter.labels, image_names, annotations, data)
     if adapter.submission is None:
         raise InputError(
             path, found="neither a prediction store nor a .json file", expected=f"one of the two: {adapter.title} has "
@@ -103,10 +106,16 @@ def _list_beside(results: Path) -> Path | None:
     return images if images.is_file() else None
 
 
-def _kind_of(path: Path) -> Kind:
+def _kind_of(path: Path, adapter: DatasetAdapter) -> Kind:
     if (path / MANIFEST).is_file():
         return "store"
-    return "coco" if path.suffix.lower() == ".json" else "native"
+    return "coco" if holds_coco_results(path, adapter) else "native"
+
+
+def holds_coco_results(path: Path, adapter: DatasetAdapter) -> bool:
+    """Whether a file is COCO results by its name, or a zip with the benchmark's own file of them."""
+    packed = adapter.coco_submission
+    return path.suffix.lower() == ".json" or (packed is not None and packed.is_in(path))
 
 
 def evaluate_many(

@@ -76,7 +76,7 @@ def read_json(path: Path, expected: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise explain(error) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             path, found=f"no JSON ({error})", expected=expected, fix="The file is damaged or of another kind."
         ) from error

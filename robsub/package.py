@@ -1,27 +1,33 @@
-"""Package: stream a prediction store into a benchmark's native archive, and verify it."""
+"""Package: stream a prediction store into a benchmark's submission, and verify it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from tqdm import tqdm
 
 from dataset_adapters.base import DatasetAdapter, Frame, Split
+from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.checks import VerifyReport
+from dataset_adapters.submission.list_checks import MOST_ZIP_FILES
 from dataset_adapters.submission.processes import in_order
 from dataset_adapters.submission.selection import EVERYTHING, Selection
-from dataset_adapters.submission.writer import FramePacker, PackedFrame, write_submission
+from dataset_adapters.submission.writer import FramePacker
 from evaluators.class_names import ClassNames
 from robsub import __version__
+from robsub.coco_package import CocoPacker, coco_ids, require_coco
 from robsub.evaluate import missing_frames
 from robsub.files import atomic_path, file_digest, read_json, write_json
 from robsub.predictions import PredictionStore
 from robsub.verify import require_layout, verify
+
+Form = Literal["native", "coco"]
+"""The forms of a submission."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,15 @@ class Package:
             lines.append(f"Left out: {count} objects of {label!r}, which the benchmark does not score.")
         for reason, count in contents["not_selected"].items():
             lines.append(f"Left out: {count} objects {reason}.")
+        if empty := contents.get("frames_without_objects"):
+            lines.append(f"{empty} of {images} images have no objects, and so nothing in the list.")
         if images < expected:
             lines.append(f"{expected - images} of {expected} images are missing: a server will reject it.")
-        limit = f"the server takes {self.limit_mb} MB" if self.limit_mb else "the server's limit is not public"
+        limit = f"the server is said to take {self.limit_mb}" if self.limit_mb else "the server's limit is not public"
         lines.append(
             f"{self.path}{' was already there' if self.reused else ''}: {images} images, "
-            f"{contents['predictions']} objects, {contents['files']} files, {contents['bytes'] / 1e6:.1f} MB ({limit})"
+            f"{contents['predictions']:,} objects, {contents['files']:,} files (a plain zip holds {MOST_ZIP_FILES:,}), "
+            f"{contents['bytes'] / 1e6:.1f} MB ({limit})"
         )
         return "\n".join(lines)
 
@@ -62,11 +71,13 @@ def package(
     *,
     selection: Selection = EVERYTHING,
     one_bit: bool = False,
+    form: Form = "native",
+    image_list: Path | None = None,
     allow_missing: bool = False,
     overwrite: bool = False,
     workers: int | None = None,
 ) -> Package:
-    """Write the native submission of a split to ``out`` (a zip) and ``<out>.manifest.json``, and verify it.
+    """Write the submission of a split to ``out`` (a zip) and ``<out>.manifest.json``, and verify it.
 
     An archive that was already made of the same predictions in the same way is kept. The same predictions give the same
     bytes.
@@ -77,20 +88,27 @@ def package(
         store: its predictions.
         out: the zip.
         selection: which predictions are wanted.
-        one_bit: write masks of 1 bit a pixel instead of 8, for servers known to take them.
+        one_bit: write masks of 1 bit a pixel instead of 8, for servers known to take them; ``native`` only.
+        form: ``native``, text files and masks; ``coco``, COCO results, bare where ``out`` ends in ``.json``.
+        image_list: for ``coco``, an annotation file whose image and category ids are to be used.
         allow_missing: take images without predictions for empty ones.
         overwrite: write the archive again.
         workers: processes that encode masks; all cores if None. The bytes are the same for any number.
 
     Raises:
-        InputError: images or predictions are missing and ``allow_missing`` is not given, or a class of the selection is
-            not the benchmark's; nothing is written then.
+        InputError: images or predictions are missing and ``allow_missing`` is not given, a class of the selection is
+            not the benchmark's, or its server does not take the form; nothing is written then.
     """
     layout = require_layout(adapter)
     selection.check(adapter.labels)
     frames = adapter.frames(split)
     if not allow_missing:
         _require_all(adapter, split, frames, store)
+    packer = (
+        FramePacker(layout, adapter.labels, selection, one_bit)
+        if form == "native"
+        else _coco_packer(adapter, frames, selection, out, image_list)
+    )
     identity = {
         "benchmark": adapter.name,
         "split": split,
@@ -99,19 +117,37 @@ def package(
         "predictions_sha256": store.digest(),
         "selection": selection.to_json(),
         "one_bit": one_bit,
+        "form": form,
+        "image_list_sha256": file_digest(image_list) if image_list else None,
         "robsub": __version__,
     }
     manifest_path = out.with_name(f"{out.name}.manifest.json")
     manifest = None if overwrite else _finished(out, manifest_path, identity)
     reused = manifest is not None
     if manifest is None:
-        packing = _Packing(store, ClassNames.of(adapter), FramePacker(layout, adapter.labels, selection, one_bit))
+        packing = _Packing(store, ClassNames.of(adapter), packer)
         with atomic_path(out) as temporary:
-            contents = write_submission(temporary, _pack_all(packing, adapter.name, frames, workers))
-        manifest = {**identity, "contents": contents.to_json(), "sha256": file_digest(out)}
+            contents = packer.write(temporary, _pack_all(packing, adapter.name, frames, workers))
+        manifest = {**identity, "contents": contents, "sha256": file_digest(out)}
         write_json(manifest_path, manifest)
-    report = verify(adapter, out, split, allow_missing=allow_missing, workers=workers)
+    report = verify(adapter, out, split, image_list=image_list, allow_missing=allow_missing, workers=workers)
     return Package(out, manifest, report, reused, layout.zip_limit_mb)
+
+
+def _coco_packer(
+    adapter: DatasetAdapter, frames: Sequence[Frame], selection: Selection, out: Path, image_list: Path | None
+) -> CocoPacker:
+    member = require_coco(adapter).member
+    bare = out.suffix.lower() == ".json"
+    return CocoPacker(coco_ids(adapter, frames, image_list), adapter.labels, selection, None if bare else member)
+
+
+class _Packer(Protocol):
+    """What makes one form of submission, frame by frame."""
+
+    def pack(self, frame: str, given: Sequence[Prediction]) -> Any: ...
+
+    def write(self, path: Path, frames: Iterable[Any]) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -120,23 +156,26 @@ class _Packing:
 
     store: PredictionStore
     names: ClassNames
-    packer: FramePacker
+    packer: _Packer
 
-    def pack(self, frame: Frame) -> PackedFrame:
+    def pack(self, frame: Frame) -> Any:
         found = self.store.predictions(frame.name, image_size(frame.image)) or []
         return self.packer.pack(frame.name, self.names.predictions(found))
 
 
-def _pack_all(packing: _Packing, name: str, frames: Sequence[Frame], workers: int | None) -> Iterator[PackedFrame]:
+def _pack_all(packing: _Packing, name: str, frames: Sequence[Frame], workers: int | None) -> Iterator[Any]:
     packed = in_order(packing.pack, frames, workers)
     yield from tqdm(packed, f"package {name}", len(frames), unit="image", disable=None)
 
 
 def _finished(out: Path, manifest_path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest of an archive that is whole and made of the same predictions."""
-    if not (out.is_file() and manifest_path.is_file()):
+    """The manifest of an archive that is whole and made of the same predictions; a damaged manifest is none."""
+    try:
+        manifest = read_json(manifest_path, "the manifest of an archive")
+    except InputError:
         return None
-    manifest: dict[str, Any] = read_json(manifest_path, "the manifest of an archive")
+    if not (out.is_file() and isinstance(manifest, dict) and isinstance(manifest.get("contents"), dict)):
+        return None
     same = all(manifest.get(key) == value for key, value in identity.items())
     return manifest if same and manifest.get("sha256") == file_digest(out) else None
 

@@ -12,6 +12,9 @@ from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.checks import Surveyed, VerifyReport, verify_submission
 from dataset_adapters.submission.layout import SubmissionLayout
+from robsub.coco_package import coco_ids
+from robsub.evaluate import holds_coco_results
+from robsub.verify_coco import verify_results
 
 
 def verify(
@@ -19,11 +22,12 @@ def verify(
     path: Path,
     split: Split,
     *,
+    image_list: Path | None = None,
     allow_missing: bool = False,
     strict: bool = False,
     workers: int | None = None,
 ) -> VerifyReport:
-    """Check a native archive or directory against its benchmark's rules and the split's images.
+    """Check a native archive or directory, or COCO results where the server takes them, against its rules.
 
     Frames that are not on this disk are judged without their names and sizes.
 
@@ -31,6 +35,7 @@ def verify(
         adapter: the benchmark.
         path: the zip or directory.
         split: the split that it should hold.
+        image_list: for COCO results, the annotation file that their ids are of, if it is not the benchmark's own ids.
         allow_missing: expect only the frames that are on this disk.
         strict: take warnings for errors.
         workers: processes that look at the masks; all cores if None. The report is the same for any number.
@@ -39,7 +44,11 @@ def verify(
         InputError: the data set takes no submissions, or nothing is at ``path``.
     """
     layout = require_layout(adapter)
-    sizes = {frame.name: image_size(frame.image) for frame in frames_on_disk(adapter, split)}
+    frames = frames_on_disk(adapter, split)
+    sizes = {frame.name: image_size(frame.image) for frame in frames}
+    if adapter.coco_submission and holds_coco_results(path, adapter):
+        ids = coco_ids(adapter, frames, image_list)
+        return verify_results(path, adapter.coco_submission, adapter.labels, sizes, ids, strict=strict)
     expected = None if allow_missing else adapter.frames_expected(split)
     progress = partial(_progress, adapter.name)
     return verify_submission(

@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cli import main
+from dataset_adapters.images import image_size
 from dataset_adapters.registry import BENCHMARKS, get_adapter
-from robsub.predictions import PredictionStore
+from robsub.predictions import PredictionStore, PredictionWriter
 from tests.stores import write_ground_truth_store
 
 TINY = ("train.iterations=2", "train.batch_size=2", "train.workers=0", "train.log_every=1", "train.checkpoint_every=1")
@@ -161,10 +162,76 @@ def test_conversions_there_and_back_lose_nothing(name: str, world: Path, tmp_pat
     assert "do not say their data set" in refusal("convert", *data, tmp_path / "results.json")
 
 
+def test_the_next_command_can_be_typed(world: Path, tmp_path: Path) -> None:
+    def then(*arguments: str | Path, code: int = 0) -> str:
+        """The last line that a command prints, with short paths."""
+        result = robsub(*arguments)
+        assert result.exit_code == code, result.output
+        return result.output.splitlines()[-1].replace(str(tmp_path), "").replace(str(world), "WORLD")
+
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "my store")
+    data = ("--benchmark", "kitti", "--data-root", world)
+    package = ("package", *data, "--split", "val", "--predictions", store, "--out", tmp_path / "s.zip")
+    scored = "--predictions /s.zip --data-root WORLD"
+    assert then(*package) == f"Next: robsub evaluate --dataset kitti --split val {scored}"
+    verify = ("verify", *data, tmp_path / "s.zip")
+    assert then(*verify, "--split", "val") == f"Next: robsub evaluate --dataset kitti --split val {scored}"
+    again = "Next: robsub package --benchmark kitti --split test --overwrite --data-root WORLD"
+    assert then(*verify, code=1) == again
+
+    test = PredictionStore(write_empty_store(world, "kitti", tmp_path / "test"))
+    package = ("package", *data, "--predictions", test.path, "--out", tmp_path / "t.zip")
+    assert then(*package) == "Next: robsub verify --benchmark kitti --strict /t.zip --data-root WORLD"
+    assert then("verify", *data, tmp_path / "t.zip") == "Next: robsub evaluate --dataset kitti --data-root WORLD"
+    convert = ("convert", "--data-root", world)
+    packed = "Next: robsub package --benchmark kitti --predictions /c --data-root WORLD"
+    assert then(*convert, test.path, tmp_path / "c") == packed
+    quoted = f"--predictions '{tmp_path}/c d'"
+    assert quoted in run(*convert, store, tmp_path / "c d").splitlines()[-1]
+    for target in ("coco", "devkit"):
+        assert "Next:" not in run(*convert, "--to", target, store, tmp_path / f"as {target}")
+
+
+def write_empty_store(world: Path, name: str, path: Path) -> Path:
+    """A store of the test split in which nothing is found."""
+    with PredictionWriter(path, "all", {"dataset": name, "split": "test"}) as writer:
+        for frame in get_adapter(name, world).frames("test"):
+            writer.add(frame.name, image_size(frame.image), [])
+    return path
+
+
 def test_a_sample_is_a_sound_archive(tmp_path: Path) -> None:
     assert "No error found" in run("package", "--benchmark", "wilddash", "--sample", tmp_path / "sample.zip")
     with zipfile.ZipFile(tmp_path / "sample.zip") as archive:
         assert sum(name.startswith("pred_list/") for name in archive.namelist()) == 2
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--min-score", "0.5"), ("--class", "car"), ("--one-bit",), ("--predictions", "p"), ("--out", "o.zip"),
+        ("--split", "val"), ("--form", "coco"), ("--workers", "1"), ("--allow-missing",), ("--overwrite",),
+    ],
+    ids=lambda option: option[0],
+)  # fmt: skip
+def test_what_a_sample_does_not_heed_is_refused(tmp_path: Path, option: tuple[str, ...]) -> None:
+    sample = tmp_path / "sample.zip"
+    told = refusal("package", "--benchmark", "kitti", "--sample", sample, *option)
+    assert f"{option[0]} means nothing beside --sample" in told and not sample.exists()
+
+
+def test_each_form_of_a_submission_has_its_own_options(world: Path, tmp_path: Path) -> None:
+    store = write_empty_store(world, "kitti", tmp_path / "store")
+    command = ("package", "--benchmark", "kitti", "--data-root", world, "--predictions", store)
+    assert "takes no COCO results" in refusal(*command, "--form", "coco")
+    assert "--one-bit means nothing beside --form coco" in refusal(*command, "--form", "coco", "--one-bit")
+    assert "--image-list means nothing beside --form native" in refusal(*command, "--image-list", "l.json")
+
+
+@pytest.mark.parametrize("command", [("package",), ("verify", "s.zip")], ids=["package", "verify"])
+def test_options_of_annotations_are_none_of_what_reads_no_annotation(command: tuple[str, ...]) -> None:
+    for option in ("--no-cache", "--frame-sets"):
+        assert f"No such option '{option}'" in refusal(*command, "--benchmark", "wilddash", option)
 
 
 def test_the_same_predictions_give_the_same_archive(world: Path, tmp_path: Path) -> None:

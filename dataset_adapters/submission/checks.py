@@ -22,7 +22,7 @@ from dataset_adapters.submission.mask_checks import MaskInspection
 from dataset_adapters.submission.report import FaultLog, VerifyReport, make_report
 from dataset_adapters.submission.survey import FrameMasks, survey
 
-__all__ = ["VerifyReport", "verify_submission"]
+__all__ = ["FEWEST_MASKS", "LabelChecks", "ScoreChecks", "VerifyReport", "verify_submission"]
 
 Surveyed = Iterator[list[MaskInspection]]
 Progress = Callable[[Surveyed, int], Surveyed]
@@ -91,8 +91,8 @@ class _Contents:
         self.archive = archive
         self.layout = layout
         self.log = log
-        self.labels = _LabelChecks(labels, log)
-        self.scores = _ScoreChecks(log)
+        self.labels = LabelChecks(labels, log)
+        self.scores = ScoreChecks(log)
         self.predictions = 0
         self._listed: dict[str, tuple[str, int]] = {}
         self._to_inspect: list[FrameMasks] = []
@@ -208,7 +208,7 @@ class _Contents:
                 self.log.add(name, Finding("mask-unlisted", "a mask that no list file names"))
 
 
-class _LabelChecks:
+class LabelChecks:
     """Whether label ids are the benchmark's own, and where not, whose they look like."""
 
     WRONG = ("label-unknown", "label-no-instances", "label-not-evaluated")
@@ -251,7 +251,7 @@ class _LabelChecks:
         return None
 
 
-class _ScoreChecks:
+class ScoreChecks:
     """Whether scores are confidences, line by line and over all."""
 
     def __init__(self, log: FaultLog) -> None:

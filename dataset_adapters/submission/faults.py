@@ -41,7 +41,7 @@ CHECK_TITLES = {
     Check.LABELS: "The label ids are the benchmark's own, of evaluated classes",
     Check.SCORES: "The scores are confidences from 0 to 1",
     Check.LINKS: "Every line has its mask, every mask its line",
-    Check.MASKS: "The masks are 8-bit gray PNGs of their frame's size",
+    Check.MASKS: "The masks are whole and of their frame's size, PNGs 8-bit gray",
     Check.CONTENT: "The masks show objects",
 }
 
@@ -114,10 +114,10 @@ FAULTS: dict[str, Fault] = {
     **_errors(
         Check.ARCHIVE,
         ("archive-format", "a zip file or a folder", "Pack the list files and masks as a zip."),
-        ("archive-size", "an archive that the server takes", "Drop predictions of low score, or pack 1-bit masks."),
     ),
     **_warnings(
         Check.ARCHIVE,
+        ("archive-size", "what the server is said to take", "Drop predictions of low score, or pack 1-bit masks."),
         (
             "archive-zip64",
             "at most 65,535 files, as the plain zip format has",
@@ -173,6 +173,11 @@ FAULTS: dict[str, Fault] = {
         ("label-fraction", "an integer", "Write the id itself: parsers truncate it or stop."),
     ),
     **_errors(
+        Check.LINES,
+        ("results-format", "image_id, category_id, bbox, score and segmentation", "Write COCO results with json.dump."),
+        ("image-unknown", "the id of an image of this split", "Check the split, and the list that the ids are of."),
+    ),
+    **_errors(
         Check.LABELS,
         ("label-unknown", "an id of the benchmark's table", "Map the classes to the benchmark's native ids."),
         ("label-train-ids", "native label ids", "These look like training ids or class indices: map them back."),
@@ -217,6 +222,7 @@ FAULTS: dict[str, Fault] = {
         Check.MASKS,
         ("mask-palette", "a gray mask", "Write 8-bit gray: it depends on the palette what counts as object."),
         ("mask-depth", "8 bits a pixel", "Write 8-bit gray: not every server takes another depth."),
+        ("box-differs", "the box of the mask", "Write x, y, width and height of the mask in pixels."),
     ),
     **_errors(
         Check.CONTENT,

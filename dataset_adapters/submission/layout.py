@@ -20,7 +20,7 @@ class SubmissionLayout:
         mask_name: path of a mask below the root; ``{frame}`` and ``{index}`` (0, 1, ...) are filled in.
         mask_link: how the text file writes that path: relative to the text file's own folder.
         label_digits: least number of digits of a label id; KITTI's README writes ``026``.
-        zip_limit_mb: largest archive that the server is known to take, None when nobody knows.
+        zip_limit_mb: largest archive that the server is said to take, None when nobody knows.
         list_pattern: file name by which the official code finds a frame's text file, anywhere below the root.
         frame_name: regular expression of a frame's name; needed where ``list_pattern`` has a star.
         skip_unknown_labels: the official code passes over ids outside the table (ScanNet) where others crash.

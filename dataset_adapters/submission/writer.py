@@ -11,7 +11,7 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,22 @@ TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 UNIX = 3
 FILE_MODE = (stat.S_IFREG | 0o644) << 16
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Which predictions do not go into a submission; the parts are those of ``SubmissionSummary``."""
+
+    empty_masks: int = 0
+    not_evaluated: Counter[str] = field(default_factory=Counter)
+    not_selected: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        return LeftOut(
+            self.empty_masks + other.empty_masks,
+            self.not_evaluated + other.not_evaluated,
+            self.not_selected + other.not_selected,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,19 @@ class SubmissionSummary:
     not_evaluated: Mapping[str, int]
     not_selected: Mapping[str, int]
 
+    @classmethod
+    def of(cls, path: Path, left_out: LeftOut, *, frames: int, predictions: int, files: int) -> SubmissionSummary:
+        """The summary of a file that is written."""
+        return cls(
+            frames=frames,
+            predictions=predictions,
+            files=files,
+            bytes=path.stat().st_size,
+            empty_masks=left_out.empty_masks,
+            not_evaluated=dict(sorted(left_out.not_evaluated.items())),
+            not_selected=dict(sorted(left_out.not_selected.items())),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The summary as plain JSON values."""
         return asdict(self)
@@ -65,14 +94,12 @@ class PackedFrame:
     Attributes:
         frame: its name.
         files: (path below the root, bytes): its list file, then its masks by descending score.
-        empty_masks, not_evaluated, not_selected: what was left out, as in ``SubmissionSummary``.
+        left_out: what of its predictions is not in them.
     """
 
     frame: str
     files: tuple[tuple[str, bytes], ...]
-    empty_masks: int
-    not_evaluated: Counter[str]
-    not_selected: Counter[str]
+    left_out: LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +125,12 @@ class FramePacker:
             InputError: a prediction has a score outside [0, 1], a broken mask, or a mask of another size than the
                 frame's first.
         """
-        scored = [p for p in given if _is_scored(p, self.labels)]
-        visible = [p for p in scored if rle.area(p.rle)]
-        _require_sound(frame, visible)
-        taken, not_selected = self.selection.apply(visible)
-        return PackedFrame(
-            frame=frame,
-            files=tuple(self._files(frame, taken)),
-            empty_masks=len(scored) - len(visible),
-            not_evaluated=Counter(p.label for p in given if not _is_scored(p, self.labels)),
-            not_selected=not_selected,
-        )
+        taken, left_out = choose(frame, given, self.labels, self.selection)
+        return PackedFrame(frame, tuple(self._files(frame, taken)), left_out)
+
+    def write(self, path: Path, frames: Iterable[PackedFrame]) -> dict[str, Any]:
+        """Write the frames as a zip; what went into it as plain JSON values."""
+        return write_submission(path, frames).to_json()
 
     def _files(self, frame: str, ranked: Sequence[Prediction]) -> Iterator[tuple[str, bytes]]:
         layout = self.layout
@@ -122,6 +144,22 @@ class FramePacker:
             yield layout.mask_name.format(frame=frame, index=index), _mask_file(frame, prediction, self.one_bit)
 
 
+def choose(
+    frame: str, given: Sequence[Prediction], labels: LabelTable, selection: Selection
+) -> tuple[list[Prediction], LeftOut]:
+    """The predictions of a frame that go into a submission, by descending score, and what does not.
+
+    Raises:
+        InputError: a score is outside [0, 1], or a mask is of another size than the frame's first.
+    """
+    scored = [p for p in given if _is_scored(p, labels)]
+    visible = [p for p in scored if rle.area(p.rle)]
+    _require_sound(frame, visible)
+    taken, not_selected = selection.apply(visible)
+    not_evaluated = Counter(p.label for p in given if not _is_scored(p, labels))
+    return taken, LeftOut(len(scored) - len(visible), not_evaluated, not_selected)
+
+
 def write_submission(path: Path, frames: Iterable[PackedFrame]) -> SubmissionSummary:
     """Write a native submission as a zip.
 
@@ -133,28 +171,17 @@ def write_submission(path: Path, frames: Iterable[PackedFrame]) -> SubmissionSum
         InputError: a frame comes twice.
     """
     written: set[str] = set()
-    not_evaluated, not_selected = Counter[str](), Counter[str]()
-    files = empty_masks = 0
+    left_out, files = LeftOut(), 0
     with zipfile.ZipFile(path, "w") as archive:
         for packed in frames:
             if packed.frame in written:
                 raise _refusal(packed.frame, "a second list of predictions", "every frame once")
             written.add(packed.frame)
             for name, data in packed.files:
-                archive.writestr(_member(name), data)
+                archive.writestr(plain_member(name), data)
             files += len(packed.files)
-            empty_masks += packed.empty_masks
-            not_evaluated += packed.not_evaluated
-            not_selected += packed.not_selected
-    return SubmissionSummary(
-        frames=len(written),
-        predictions=files - len(written),
-        files=files,
-        bytes=path.stat().st_size,
-        empty_masks=empty_masks,
-        not_evaluated=dict(sorted(not_evaluated.items())),
-        not_selected=dict(sorted(not_selected.items())),
-    )
+            left_out += packed.left_out
+    return SubmissionSummary.of(path, left_out, frames=len(written), predictions=files - len(written), files=files)
 
 
 def _is_scored(prediction: Prediction, labels: LabelTable) -> bool:
@@ -190,7 +217,8 @@ def _decimal(score: float) -> str:
     return np.format_float_positional(score, trim="-")
 
 
-def _member(name: str) -> zipfile.ZipInfo:
+def plain_member(name: str) -> zipfile.ZipInfo:
+    """A file of an archive with fixed time stamp and mode, stored."""
     member = zipfile.ZipInfo(name, TIMESTAMP)
     member.create_system, member.external_attr = UNIX, FILE_MODE
     return member

@@ -95,6 +95,25 @@ def test_lists_in_the_file_or_beside_it_name_images_and_categories(tmp_path: Pat
         assert source.predictions("elsewhere", SIZE) is None
 
 
+def test_an_id_of_a_list_may_be_text_and_is_no_number_then(tmp_path: Path) -> None:
+    beside = tmp_path / "annotations.json"
+    beside.write_text(json.dumps({"images": [{"id": "00_7", "file_name": FRAMES[0].image.name}]}))
+    assert set(results(tmp_path, [detection(image_id="00_7")], annotations=beside).frames()) == {FIRST}
+    assert set(results(tmp_path, [detection(image_id=7)], annotations=beside).frames()) == {FIRST, "image_id 7"}
+
+
+@pytest.mark.parametrize(
+    "lists", [[1, 2], {"images": [{"id": "x"}]}, {"images": [{"id": None, "file_name": "x"}]}, {"categories": 5}]
+)
+def test_lists_that_do_not_read_are_told_as_lists(tmp_path: Path, lists: Any) -> None:
+    beside = tmp_path / "annotations.json"
+    beside.write_text(json.dumps(lists))
+    with pytest.raises(
+        InputError, match=r"annotations\.json: found a list of images .* expected images with file_name"
+    ):
+        results(tmp_path, [detection()], annotations=beside)
+
+
 @pytest.mark.parametrize(("category", "name"), [(26, "car"), ("car", "car"), ("sofa", "sofa"), (24, "person")])
 def test_a_category_is_a_name_or_a_native_id(tmp_path: Path, category: int | str, name: str) -> None:
     found = only(results(tmp_path, [detection(category_id=category)]))
@@ -152,6 +171,7 @@ def test_what_is_no_mask_is_refused_with_its_number(tmp_path: Path, segmentation
         ('[{"image_id": 1, "category_id": 26, "bbox": [1, 2, 3, 4], "score": 1}]', "detection 1 without segmentation"),
         (json.dumps([detection(), detection(score=float("nan")), detection(score="high")]), "2 of 3 scores"),
         (json.dumps([detection()])[:-40], "no COCO results"), ("[[]]", "detection 1 without image_id"),
+        pytest.param("[" * 100_000, "no COCO results", id="deep"),
     ],
 )  # fmt: skip
 def test_other_files_are_refused(tmp_path: Path, data: str, found: str) -> None:

@@ -134,6 +134,19 @@ def test_classes_and_images_without_a_home_are_counted_and_named(world: Path, tm
     assert "2 objects of 'sofa'" in text and "first of_another_split" in text and "1 of 2 images" in text
 
 
+@pytest.mark.parametrize(("items", "told"), [([], "expected images of val"), ([{"image_id": "zzz"}], "first zzz")])
+def test_a_source_without_an_image_of_the_split_is_refused(
+    world: Path, tmp_path: Path, items: list[dict[str, Any]], told: str
+) -> None:
+    adapter = get_adapter("kitti", world)
+    rest = {"category_id": 26, "score": 1, "segmentation": {"size": [1, 1], "counts": "01"}}
+    (tmp_path / "r.json").write_text(json.dumps([item | rest for item in items]))
+    source = open_predictions(tmp_path / "r.json", adapter)
+    with pytest.raises(InputError, match=f"none of the split's 2 images.*{told}"):
+        convert(adapter, "val", source, "store", tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 def test_scores_that_are_no_confidences_are_refused(tmp_path: Path, world: Path) -> None:
     adapter = get_adapter("kitti", world)
     frame = adapter.frames("val")[0]
@@ -208,6 +221,71 @@ def test_outputs_of_the_frameworks(make: Any) -> None:
     coded = [[{"size": [6, 9], "counts": p.rle["counts"]}] for p in EXPECTED]
     for masks in ([[DENSE[0]], [DENSE[1]]], coded):
         assert Prediction.from_mmdet(([rows[:1], rows[1:]], masks), NAMES[1:]) == EXPECTED
+
+
+class Boxes:
+    """mmdetection 3's ``HorizontalBoxes``: no tensor, but with most of a tensor's methods."""
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+
+    def detach(self) -> Boxes:
+        return Boxes(self.tensor.detach())
+
+    def cpu(self) -> Boxes:
+        return Boxes(self.tensor.cpu())
+
+
+def mmdet3(**changed: Any) -> dict[str, Any]:
+    found = {"bboxes": torch.tensor(BOXES), "scores": SCORES, "labels": np.array([0, 1]), "masks": DENSE}
+    return {"pred_instances": found | changed}
+
+
+RUNS = [[13, 3, 3, 3, 3, 3, 3, 3, 3, 3, 14], [3, 3, 3, 3, 42]]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"bboxes": Boxes(torch.tensor(BOXES))},
+        {"scores": torch.tensor(SCORES, dtype=torch.bfloat16)},
+        {"masks": [{"size": [6, 9], "counts": runs} for runs in RUNS]},
+    ],
+    ids=["boxes", "bfloat16", "runs"],
+)
+def test_other_types_of_mmdetection_3_are_read(changed: dict[str, Any]) -> None:
+    assert Prediction.from_mmdet(mmdet3(**changed), NAMES[1:]) == EXPECTED
+
+
+def test_the_scores_of_masks_and_panoptic_results_of_mmdetection_2_are_read() -> None:
+    rows, masks = np.hstack((BOXES, SCORES[:, None] / 2)), [[DENSE[0]], [DENSE[1]]]
+    scored = ([rows[:1], rows[1:]], (masks, [SCORES[:1], SCORES[1:]]))
+    assert Prediction.from_mmdet(scored, NAMES[1:]) == EXPECTED
+    assert Prediction.from_mmdet({"ins_results": scored}, NAMES[1:]) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"bboxes": np.zeros((2, 5))}, r"boxes of shape \(2, 5\)"),
+        ({"masks": [{"size": [6, 9], "counts": [5, 5]}] * 2}, "runs that do not add up"),
+        ({"masks": [{"size": [6, 9], "counts": "61"}] * 2}, "runs that do not add up"),
+        ({"masks": [{"size": [6, 9]}] * 2}, "a mask that does not read"),
+    ],
+)
+def test_boxes_and_masks_of_another_form_are_refused(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Prediction.from_mmdet(mmdet3(**changed), NAMES[1:])
+
+
+def test_outputs_without_instances_are_refused() -> None:
+    with pytest.raises(InputError, match="an output without 'instances'"):
+        Prediction.from_detectron2({"panoptic_seg": 1}, NAMES)
+    with pytest.raises(InputError, match="an output without 'pred_instances'"):
+        Prediction.from_mmdet([np.zeros((1, 5))], NAMES)
+    rows = np.zeros((2, 5))
+    with pytest.raises(InputError, match="boxes and masks that differ in number"):
+        Prediction.from_mmdet(([rows, rows[:0]], [[DENSE[0]], [DENSE[1]]]), NAMES)
 
 
 def test_the_output_of_torchvisions_own_model() -> None:

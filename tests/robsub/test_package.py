@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 from dataset_adapters import rle
 from dataset_adapters.base import DatasetAdapter
 from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.kitti import KITTI_LAYOUT, Kitti
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter
 from dataset_adapters.scannet import ScanNet, ScanNetRob2018
@@ -23,10 +26,11 @@ from dataset_adapters.submission.selection import Selection
 from dataset_adapters.wilddash import WildDash2
 from robsub.convert import convert
 from robsub.devkit import devkit_folder
-from robsub.evaluate import evaluate
+from robsub.evaluate import evaluate, open_predictions
 from robsub.package import package
 from robsub.predictions import PredictionStore, PredictionWriter
 from robsub.sample import FRAMES, write_sample
+from robsub.verify import verify
 from tests.evaluators.official import MODULE, load_official
 from tests.stores import write_ground_truth_store
 
@@ -64,9 +68,30 @@ def test_an_archive_made_in_another_way_is_not_reused(world: Path, store: Predic
     assert set(small.report.counts) - set(whole.report.counts) == {"mask-depth"} and small.report.ok
 
 
+@pytest.mark.parametrize(
+    "damaged", ["[]", '{"sha256": ', "[" * 100_000, '{"contents": []}'], ids=["list", "cut off", "deep", "contents"]
+)
+def test_a_damaged_manifest_means_that_the_archive_is_written_again(
+    world: Path, store: PredictionStore, tmp_path: Path, damaged: str
+) -> None:
+    adapter, out = get_adapter("kitti", world), tmp_path / "s.zip"
+    whole = package(adapter, "trainval", store, out, workers=1)
+    (tmp_path / "s.zip.manifest.json").write_text(damaged)
+    assert not package(adapter, "trainval", store, out, workers=1).reused
+    assert json.loads((tmp_path / "s.zip.manifest.json").read_text()) == whole.manifest
+
+
 def test_size_and_number_of_files_are_told(world: Path, store: PredictionStore, tmp_path: Path) -> None:
     text = package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", workers=1).text()
-    assert " files, " in text.splitlines()[-1] and "MB (the server" in text.splitlines()[-1]
+    assert re.search(r"\d files \(a plain zip holds 65,535\), .* MB \(the server is said to take 500\)$", text)
+
+
+def test_more_than_kittis_form_takes_is_a_warning(
+    world: Path, store: PredictionStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Kitti, "submission", replace(KITTI_LAYOUT, zip_limit_mb=0))
+    report = package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", workers=1).report
+    assert report.ok and report.counts["archive-size"] == 1
 
 
 def test_a_class_that_the_benchmark_lacks_stops_before_anything_is_written(
@@ -161,10 +186,68 @@ def make_wilddash2(root: Path) -> WildDash2:
     return WildDash2(root)
 
 
+def write_wilddash2_store(adapter: WildDash2, path: Path) -> PredictionStore:
+    """A pickup and a surer ego vehicle in the first test frame, nothing in the other."""
+    masks = [rle.from_runs([5, length, 40 * 30 - 5 - length], (30, 40)) for length in (10, 50)]
+    first, second = adapter.frames("test")
+    with PredictionWriter(path, "all", {"dataset": "wilddash", "split": "test"}) as writer:
+        found = zip(("pickup", "ego vehicle"), (0.5, 0.75), masks, strict=True)
+        writer.add(first.name, (30, 40), [Prediction(name, s, (0, 0, 9, 9), mask) for name, s, mask in found])
+        writer.add(second.name, (30, 40), [])
+    return PredictionStore(path)
+
+
+def test_wilddash_2_takes_coco_results(tmp_path: Path) -> None:
+    adapter = make_wilddash2(tmp_path / "wilddash")
+    store = write_wilddash2_store(adapter, tmp_path / "store")
+    for name in ("a.zip", "b.zip", "bare.json"):
+        done = package(adapter, "test", store, tmp_path / name, form="coco", workers=1)
+        assert done.report.ok and not done.report.counts, done.report.text()
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        (member,) = archive.infolist()
+        data = archive.read(member)
+    assert (member.filename, member.compress_type, member.date_time) == (
+        "wilddash_results.json", zipfile.ZIP_DEFLATED, (1980, 1, 1, 0, 0, 0)
+    )  # fmt: skip
+    assert (tmp_path / "bare.json").read_bytes() == data
+    items = json.loads(data)
+    assert [(d["image_id"], d["category_id"], d["score"]) for d in items] == [
+        ("aa0000_100000", 1, 0.75), ("aa0000_100000", 34, 0.5),
+    ]  # fmt: skip
+    assert items[1]["bbox"] == [0, 5, 1, 10] and items[1]["segmentation"]["size"] == [30, 40]
+    manifest = json.loads((tmp_path / "a.zip.manifest.json").read_text())
+    assert manifest["contents"]["frames_without_objects"] == 1
+    for name in ("a.zip", "bare.json"):
+        source = open_predictions(tmp_path / name, adapter, "test")
+        found = source.predictions("aa0000_100000", (30, 40)) or []
+        assert [(p.label, p.score) for p in found] == [("ego vehicle", 0.75), ("pickup", 0.5)]
+
+
+def test_a_list_of_the_server_replaces_the_ids(tmp_path: Path) -> None:
+    adapter = make_wilddash2(tmp_path / "wilddash")
+    store, listed = write_wilddash2_store(adapter, tmp_path / "store"), tmp_path / "list.json"
+    images = [{"id": 50 + i, "file_name": frame.image.name} for i, frame in enumerate(adapter.frames("test"))]
+    categories = [{"id": 500 + label.id, "name": label.name} for label in adapter.labels.evaluated]
+    listed.write_text(json.dumps({"images": images, "categories": categories}))
+    done = package(adapter, "test", store, tmp_path / "s.json", form="coco", image_list=listed, workers=1)
+    assert not done.report.counts, done.report.text()
+    items = json.loads((tmp_path / "s.json").read_text())
+    assert [(item["image_id"], item["category_id"]) for item in items] == [(50, 501), (50, 534)]
+    assert {"image-unknown", "label-unknown"} <= verify(adapter, tmp_path / "s.json", "test").counts.keys()
+
+
+def test_only_wilddash_2_takes_coco_results(world: Path, store: PredictionStore, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="KITTI: found a benchmark that takes no COCO results"):
+        package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", form="coco")
+
+
 def test_wilddash_2_gets_its_own_names_in_both_forms(tmp_path: Path) -> None:
     adapter = make_wilddash2(tmp_path / "wilddash")
     mask = rle.from_runs([5, 10, 40 * 30 - 15], (30, 40))
-    found = [Prediction(name, 0.5, rle.box(mask), mask) for name in ("train", "on rails", "pickup", "car")]
+    found = [
+        Prediction(name, 0.5, rle.box(mask), mask) for name in ("train", "on rails", "pickup", "car", "ego vehicle")
+    ]
     with PredictionWriter(tmp_path / "store", "all", {"dataset": "wilddash", "split": "test"}) as writer:
         for frame in adapter.frames("test"):
             writer.add(frame.name, (30, 40), found)
@@ -172,7 +255,7 @@ def test_wilddash_2_gets_its_own_names_in_both_forms(tmp_path: Path) -> None:
     package(adapter, "test", store, tmp_path / "s.zip", workers=1)
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
         lines = archive.read("pred_list/aa0000_100000.txt").decode().splitlines()
-    assert [line.split(" ")[1] for line in lines] == ["031", "031", "034", "026"]
+    assert [line.split(" ")[1] for line in lines] == ["031", "031", "034", "026", "001"]
 
     images = [{"id": 50 + i, "file_name": frame.image.name} for i, frame in enumerate(adapter.frames("test"))]
     categories = [{"id": 500 + label.id, "name": label.name} for label in adapter.labels.evaluated]
@@ -180,12 +263,12 @@ def test_wilddash_2_gets_its_own_names_in_both_forms(tmp_path: Path) -> None:
     convert(adapter, "test", store, "coco", tmp_path / "r.json", annotations=tmp_path / "list.json")
     results = json.loads((tmp_path / "r.json").read_text())
     assert [(item["image_id"], item["category_id"]) for item in results] == [
-        (image, category) for image in (50, 51) for category in (531, 531, 534, 526)
+        (image, category) for image in (50, 51) for category in (531, 531, 534, 526, 501)
     ]
     assert all({"bbox", "score", "segmentation"} <= item.keys() for item in results)
 
     done = convert(adapter, "test", store, "devkit", tmp_path / "devkit")
-    assert done.predictions == 8 and not done.homeless
+    assert done.predictions == 8 and done.homeless == {"ego vehicle": 2}
     lists = devkit_folder(tmp_path / "devkit", "robsub") / "pred_list"
     ids = [line.split(" ")[1] for line in (lists / "WildDash_aa0000_100000.txt").read_text().splitlines()]
     assert ids == ["031", "031", "027", "026"]

@@ -1,0 +1,175 @@
+"""Verify COCO results: the same faults as in a native archive where they can be in a list, and the list's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dataset_adapters import rle
+from dataset_adapters.labels import LabelTable
+from dataset_adapters.problems import InputError
+from dataset_adapters.run_lengths import broken_masks
+from dataset_adapters.submission.checks import FEWEST_MASKS, LabelChecks, ScoreChecks, VerifyReport
+from dataset_adapters.submission.coco_layout import CocoSubmission
+from dataset_adapters.submission.faults import Check, Finding
+from dataset_adapters.submission.report import FaultLog, make_report
+from robsub.coco_results import OtherSizeError, elements, read_mask
+from robsub.coco_writer import CocoIds
+from robsub.files import naming
+
+SLACK = 1.0
+"""Pixels that a box may differ from its mask's: some count the last pixel in, some do not."""
+
+
+def verify_results(
+    path: Path,
+    layout: CocoSubmission,
+    labels: LabelTable,
+    sizes: Mapping[str, tuple[int, int]],
+    ids: CocoIds,
+    *,
+    strict: bool = False,
+) -> VerifyReport:
+    """Check COCO results, packed or bare; the line of a problem is the number of the detection.
+
+    Args:
+        path: the zip or JSON file.
+        layout: where the results are in the zip.
+        labels: the benchmark's table.
+        sizes: frame -> (height, width), of the frames that are known.
+        ids: the ids that images and classes must have.
+        strict: take warnings for errors.
+
+    Raises:
+        InputError: there is nothing at the path.
+    """
+    log = FaultLog(strict=strict)
+    log.skip("COCO results are one file", Check.MEMBERS, Check.LISTS, Check.LINKS)
+    checks = _Detections(path if path.suffix.lower() == ".json" else layout.member, labels, sizes, ids, log)
+    try:
+        with naming(path):
+            checks.all(layout.read(path))
+    except InputError as error:
+        if not path.exists():
+            raise
+        log.add(path, Finding("archive-format", error.problem.found, expected=error.problem.expected))
+        log.skip("the results do not read", *(check for check in Check if check is not Check.ARCHIVE))
+    return make_report(path, log, frames=len(sizes), predictions=checks.count, files=1)
+
+
+class _Detections:
+    """The checks of one detection after the other, and what they need to know of all."""
+
+    def __init__(
+        self,
+        file: Path | str,
+        labels: LabelTable,
+        sizes: Mapping[str, tuple[int, int]],
+        ids: CocoIds,
+        log: FaultLog,
+    ) -> None:
+        self.file, self.log, self.sizes = str(file), log, sizes
+        self.frames = {number: frame for frame, number in ids.images.items()}
+        self.native = {
+            number: labels.by_name[name].id for name, number in ids.categories.items() if name in labels.by_name
+        }
+        self.listed = ids.path is not None
+        self.labels, self.scores = LabelChecks(labels, log), ScoreChecks(log)
+        self.count = self._masks = self._large = 0
+
+    def all(self, data: bytes) -> None:
+        """Check the whole list."""
+        try:
+            for self.count, (item, _, _) in enumerate(elements(data.decode("latin-1"), 0), start=1):
+                self._check(item)
+        except (ValueError, IndexError, RecursionError) as error:
+            found = f"no JSON list of detections ({error}) after {self.count:,} of them"
+            self.log.add(self.file, Finding("results-format", found, expected="[{...}, ...]"))
+        self.labels.finish()
+        self.scores.finish(Path(self.file))
+        if self._masks >= FEWEST_MASKS and 2 * self._large > self._masks:
+            found = f"{self._large:,} of {self._masks:,} masks that cover most of their frame"
+            self.log.add(self.file, Finding("mask-inverted", found))
+
+    def _add(self, code: str, found: str, expected: str | None = None) -> None:
+        self.log.add(self.file, Finding(code, found, self.count or None, expected))
+
+    def _check(self, item: Any) -> None:
+        """One detection; what does not have the parts of one is told as that alone."""
+        if faults := _format_faults(item):
+            self._add("results-format", faults)
+            return
+        self._check_label(item["category_id"])
+        self._check_score(item["score"])
+        frame = self.frames.get(item["image_id"])
+        if self.sizes and frame is None:
+            self._add("image-unknown", f"image_id {item['image_id']!r}")
+        self._check_mask(item, self.sizes.get(frame or ""))
+
+    def _check_label(self, category: int) -> None:
+        if self.listed and category not in self.native:
+            self._add("label-unknown", f"category_id {category}", "a category of the list")
+        else:
+            self.labels.check(self.file, self.count, self.native.get(category, category))
+
+    def _check_score(self, score: float) -> None:
+        if math.isfinite(score):
+            self.scores.check(self.file, self.count, score)
+        else:
+            self._add("score-nan" if math.isnan(score) else "score-infinite", f"the score {score}")
+
+    def _check_mask(self, item: Mapping[str, Any], size: tuple[int, int] | None) -> None:
+        try:
+            mask = read_mask(item["segmentation"], size or _own_size(item["segmentation"]))
+        except OtherSizeError as error:
+            self._add("mask-size", str(error), f"{size[1]} x {size[0]} pixels" if size else None)
+        except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
+            self._add("mask-broken", f"a segmentation that is none ({error})")
+        else:
+            self._check_pixels(mask, item["bbox"])
+
+    def _check_pixels(self, mask: rle.Rle, given: list[float]) -> None:
+        height, width = mask["size"]
+        if broken_masks([mask["counts"]], height * width):
+            self._add("mask-broken", "runs that do not add up to its pixels")
+            return
+        area = rle.area(mask)
+        self._masks += 1
+        self._large += 2 * area > height * width
+        x1, y1, x2, y2 = rle.box(mask)
+        own = (x1, y1, x2 - x1, y2 - y1)
+        if not area:
+            self._add("mask-empty", "no pixel")
+        elif any(abs(a - b) > SLACK for a, b in zip(own, given, strict=True)):
+            self._add("box-differs", f"the box {given}", f"{list(own)}, the box of its mask")
+
+
+def _own_size(segmentation: Any) -> tuple[int, int]:
+    """The size that a mask gives itself, where its frame is not known."""
+    height, width = segmentation["size"]
+    return int(height), int(width)
+
+
+def _format_faults(item: Any) -> str | None:
+    """What a detection lacks of image_id, category_id, bbox, score and segmentation."""
+    if not isinstance(item, dict):
+        return "a detection that is no object"
+    sound = {
+        "image_id": isinstance(item.get("image_id"), int | str),
+        "category_id": isinstance(item.get("category_id"), int),
+        "bbox": _is_box(item.get("bbox")),
+        "score": isinstance(item.get("score"), int | float),
+        "segmentation": isinstance(item.get("segmentation"), dict | list),
+    }
+    wrong = ", ".join(key for key, is_sound in sound.items() if not is_sound)
+    return f"no {wrong} that reads" if wrong else None
+
+
+def _is_box(box: Any) -> bool:
+    return (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(isinstance(number, int | float) and math.isfinite(number) for number in box)
+    )

@@ -1,0 +1,94 @@
+"""Verifying COCO results: each fault alone, with its code and the number of its detection."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from dataset_adapters import rle
+from dataset_adapters.problems import InputError
+from dataset_adapters.wilddash import WildDash2
+from robsub.verify import verify
+
+SIZE = (30, 40)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> WildDash2:
+    """One test photo of WildDash 2."""
+    folder = tmp_path / "wilddash" / "wd_both_02" / "images"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (SIZE[1], SIZE[0])).save(folder / "aa0000_100000.jpg")
+    return WildDash2(tmp_path / "wilddash")
+
+
+def segmentation(*runs: int, size: tuple[int, int] = SIZE) -> dict[str, Any]:
+    return {"size": list(size), "counts": rle.from_runs(list(runs), size)["counts"].decode()}
+
+
+def detection(**changed: Any) -> dict[str, Any]:
+    sound = {"image_id": "aa0000_100000", "category_id": 26, "bbox": [0, 5, 1, 10], "score": 0.5}
+    return sound | {"segmentation": segmentation(5, 10, 1185)} | changed
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"bbox": None}, "results-format"),
+        ({"bbox": [0, 5, float("nan"), 10]}, "results-format"),
+        ({"score": "high"}, "results-format"),
+        ({"image_id": 7}, "image-unknown"),
+        ({"category_id": 99}, "label-unknown"),
+        ({"category_id": 7}, "label-no-instances"),
+        ({"score": float("nan")}, "score-nan"),
+        ({"score": float("inf")}, "score-infinite"),
+        ({"score": -0.5}, "score-range"),
+        ({"segmentation": segmentation(5, 10, 1185, size=(40, 30))}, "mask-size"),
+        ({"segmentation": {"size": list(SIZE), "counts": "61"}}, "mask-broken"),
+        ({"segmentation": []}, "mask-broken"),
+        ({"segmentation": segmentation(1200)}, "mask-empty"),
+        ({"bbox": [0, 5, 3, 10]}, "box-differs"),
+    ],
+)
+def test_every_fault_is_found_alone_with_its_number(
+    adapter: WildDash2, tmp_path: Path, changed: dict[str, Any], code: str
+) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps([detection(), detection()]))
+    assert not verify(adapter, path, "test").counts
+    path.write_text(json.dumps([detection(), detection(**changed)]))
+    report = verify(adapter, path, "test")
+    assert report.counts == {code: 1}, report.text()
+    assert report.problems[0].line == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '[{"image_id": "a", ', "[" * 100_000], ids=["empty", "object", "cut", "deep"]
+)
+def test_what_is_no_list_is_told_as_that(adapter: WildDash2, tmp_path: Path, text: str) -> None:
+    (tmp_path / "r.json").write_text(text)
+    assert verify(adapter, tmp_path / "r.json", "test").counts == {"results-format": 1}
+
+
+def test_masks_that_are_mostly_frame_are_inverted(adapter: WildDash2, tmp_path: Path) -> None:
+    inverted = detection(segmentation=segmentation(0, 1195, 5), bbox=[0, 0, 40, 30])
+    (tmp_path / "r.json").write_text(json.dumps([inverted] * 6))
+    assert verify(adapter, tmp_path / "r.json", "test").counts == {"mask-inverted": 1}
+
+
+def test_a_zip_is_read_and_a_damaged_one_is_told(adapter: WildDash2, tmp_path: Path) -> None:
+    path = tmp_path / "s.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("wilddash_results.json", json.dumps([detection(score=2)]))
+    report = verify(adapter, path, "test")
+    assert report.problems[0].file == "wilddash_results.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + bytes(20) + whole[80:])
+    assert verify(adapter, path, "test").counts == {"archive-format": 1}
+    with pytest.raises(InputError, match=r"none\.json: found no such file"):
+        verify(adapter, tmp_path / "none.json", "test")
