@@ -19,7 +19,7 @@ from dataset_adapters.submission.layout import PRED_LIST
 
 CODING = InstanceCoding(base=256, first=1)
 
-KITTI_LAYOUT = replace(PRED_LIST, zip_limit_mb=500)
+KITTI_LAYOUT = replace(PRED_LIST, zip_limit_mb=500, frame_name=r"\d{6}_10")
 """Its upload form says "too large (>500 MB)", as users of other KITTI tasks quote it (issues melfm/avod-ssd#5,
 youmi-zym/CompletionFormer#25); whether that holds for instances too is UNSETTLED."""
 

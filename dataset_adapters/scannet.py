@@ -70,6 +70,8 @@ ROB18_LABELS = LabelTable(
 
 PROBED = 8
 """Annotations that are looked at to recognise the profile; the first with an object decides."""
+FRAME_NAME = r"scene\d{4}_\d\d_\d+"
+"""A frame's name: scene, scan and number."""
 
 
 def decode_instance_id(value: int) -> tuple[int, bool]:
@@ -127,6 +129,7 @@ class ScanNet(DatasetAdapter):
         list_name="{frame}.txt",
         mask_name="predicted_masks/{frame}_{index:03d}.png",
         mask_link="predicted_masks/{frame}_{index:03d}.png",
+        frame_name=FRAME_NAME,
         skip_unknown_labels=True,
     )
     annotated_folders: ClassVar[tuple[str, ...]] = ("scannet_frames_25k", "scenes_all")
@@ -224,7 +227,7 @@ class ScanNetRob2018(ScanNet):
     release_folders = ("scenes_all", "scenes_test")
     protocol = "scannet_rob18"
     coding = ROB18_CODING
-    submission = replace(PRED_LIST, skip_unknown_labels=True)
+    submission = replace(PRED_LIST, skip_unknown_labels=True, frame_name=FRAME_NAME)
     annotated_folders = ("scenes_all", "scannet_frames_25k")
     test_folders = ("scenes_test", "scannet_frames_test")
 

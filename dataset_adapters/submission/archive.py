@@ -14,18 +14,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from dataset_adapters.problems import InputError
 
-MAX_MEMBERS = 1_000_000
+MAX_MEMBERS = 500_000
 """Most files of an archive; 100 masks for each of Cityscapes' 1525 test frames make 154,025."""
-MAX_DIRECTORY_BYTES = 128 << 20
-"""Largest table of contents of a zip."""
+MAX_DIRECTORY_BYTES = 46 * MAX_MEMBERS
+"""Largest table of contents of a zip. A member takes 46 bytes of it and its name, whatever number the zip claims."""
 MAX_MEMBER_BYTES = 64 << 20
 """Largest file of an archive; a 1024 x 2048 mask is 2 MB before compression."""
+MAX_LIST_BYTES = 1 << 20
+"""Largest list file; a line has some 60 bytes."""
 MAX_TOTAL_BYTES = 64 << 30
 """Most bytes that all files of an archive may unpack to."""
 
@@ -87,6 +90,15 @@ class Archive(ABC):
     def __contains__(self, name: str) -> bool:
         return name in self._sizes
 
+    def refuses(self, name: str) -> bool:
+        """Whether a path leads to or below a member that is not read: then its absence is no fault of its own."""
+        parts = name.split("/")
+        return any("/".join(parts[:count]) in self._refused for count in range(1, len(parts) + 1))
+
+    @cached_property
+    def _refused(self) -> frozenset[str]:
+        return frozenset(posixpath.normpath(r.name.replace("\\", "/")) for r in self.refusals)
+
     def size(self, name: str) -> int:
         """A file's size in bytes, unpacked, as the archive declares it."""
         return self._sizes[name]
@@ -125,7 +137,7 @@ class Archive(ABC):
         """List a member under its plain name, which is returned, or refuse it."""
         plain = posixpath.normpath(name)
         fault = _name_fault(name, plain) or fault
-        if fault is None and size > MAX_MEMBER_BYTES:
+        if fault is None and size > (MAX_LIST_BYTES if plain.lower().endswith(".txt") else MAX_MEMBER_BYTES):
             fault = "member-huge", f"{size:,} bytes"
         if fault is not None:
             self.refusals.append(Refusal(fault[0], name, fault[1]))

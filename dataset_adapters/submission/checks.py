@@ -7,6 +7,7 @@ fault is told once: what only follows from it is not.
 from __future__ import annotations
 
 import math
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,13 @@ from dataset_adapters.submission.archive import Archive, open_archive
 from dataset_adapters.submission.faults import Check, Finding
 from dataset_adapters.submission.layout import SubmissionLayout
 from dataset_adapters.submission.lines import ListLine, read_list, resolve_link
-from dataset_adapters.submission.list_checks import ListFiles, check_lists, check_members, is_system_file
+from dataset_adapters.submission.list_checks import (
+    ListFiles,
+    check_lists,
+    check_members,
+    is_system_file,
+    tell_places,
+)
 from dataset_adapters.submission.mask_checks import MaskInspection
 from dataset_adapters.submission.report import FaultLog, VerifyReport, make_report
 from dataset_adapters.submission.survey import FrameMasks, survey
@@ -29,12 +36,15 @@ Progress = Callable[[Surveyed, int], Surveyed]
 
 ROB_OFFSET = 33
 """ROB 2018 numbered ScanNet's classes after Cityscapes' 33: joint id = NYU40 id + 33."""
-TRAIN_ID_STARTS = (0, 1, 11)
-"""First id of class indices, of class indices after a background, and of things among Cityscapes' training ids."""
+TRAIN_ID_STARTS = (0, 1, 2, 11)
+"""First id of class indices, of those after a background, after ScanNet's wall and floor, and of things among
+Cityscapes' training ids."""
 FEWEST_SCORES = 10
 """Predictions from which it is no accident that all scores are equal."""
 FEWEST_MASKS = 5
 """Masks from which it is no accident that most of them cover most of their frame."""
+MOST_FAULTY_LINES = 1_000
+"""Faulty lines of one list file after which it is not read further."""
 MOST_PERCENT = 1.5
 """Highest score from which scores are taken for percent, and not for a rounding above 1."""
 
@@ -76,12 +86,23 @@ def verify_submission(
         return make_report(path, log, frames=len(frames), predictions=0, files=0)
     with archive:
         check_members(archive, layout, log)
+        if inner := _nested(archive):
+            log.add(path, Finding("archive-nested", f"an archive in the archive, {inner}, and no list file"))
+            log.skip("the list files are in another archive", *(check for check in Check if check > Check.MEMBERS))
+            return make_report(path, log, frames=len(frames), predictions=0, files=len(archive.names()))
         lists = check_lists(archive, layout, frames, len(frames) if expected is None else expected, log)
         contents = _Contents(archive, layout, labels, log)
         contents.check_lists(lists, frames)
         contents.check_masks(lambda jobs: progress(survey(archive, jobs, workers), len(jobs)))
         contents.finish(lists)
     return make_report(path, log, frames=len(frames), predictions=contents.predictions, files=len(archive.names()))
+
+
+def _nested(archive: Archive) -> str | None:
+    """A zip inside, where it takes the place of the list files."""
+    if any(name.lower().endswith(".txt") for name in archive.names()):
+        return None
+    return next((name for name in archive.names() if name.lower().endswith(".zip")), None)
 
 
 class _Contents:
@@ -98,10 +119,12 @@ class _Contents:
         self._to_inspect: list[FrameMasks] = []
         self._all_links_known = True
         self._masks = self._large_masks = 0
-        self._refused = {refusal.name for refusal in archive.refusals}
+        self._flat = False
+        self._lost_folder = False
 
     def check_lists(self, lists: ListFiles, frames: Mapping[str, tuple[int, int] | None]) -> None:
         """Check every list file, and gather the masks that they name."""
+        self._flat = lists.flat
         for frame, name in lists.by_frame.items():
             masks = self._check_list(name)
             self._to_inspect.append(FrameMasks(tuple(masks), frames.get(frame), self.layout.overlaps))
@@ -121,6 +144,7 @@ class _Contents:
         self.labels.finish()
         self.scores.finish(self.archive.path)
         self._check_inverted()
+        self._check_folder(lists)
         self._check_unlisted(lists)
 
     def _check_list(self, name: str) -> list[str]:
@@ -128,11 +152,23 @@ class _Contents:
         lines, findings = self._lines(name)
         self.log.extend(name, findings)
         before = self.predictions
-        masks = [mask for line in lines if (mask := self._check_line(name, line)) is not None]
+        masks = [mask for line in self._until_garbage(name, lines) if (mask := self._check_line(name, line))]
         count, most = self.predictions - before, self.layout.max_per_image
         if most is not None and count > most:
             self.log.add(name, Finding("list-long", f"{count:,} predictions", expected=f"at most {most:,}"))
         return masks
+
+    def _until_garbage(self, name: str, lines: Iterator[ListLine]) -> Iterator[ListLine]:
+        """The lines of a list file, up to so many faulty ones that the rest can be no better."""
+        faulty = 0
+        for line in lines:
+            yield line
+            faulty += bool(line.findings)
+            if faulty == MOST_FAULTY_LINES:
+                self._all_links_known = False
+                found = f"{faulty:,} faulty lines; the rest of the file was not read"
+                self.log.add(name, Finding("line-garbage", found, line.number))
+                return
 
     def _lines(self, name: str) -> tuple[Iterator[ListLine], list[Finding]]:
         data = self._read(name)
@@ -160,7 +196,7 @@ class _Contents:
 
     def _check_link(self, name: str, number: int, link: str) -> str | None:
         """The mask that a line is the first to name."""
-        mask = resolve_link(name, link, number)
+        mask = self._resolve(name, link, number)
         if isinstance(mask, Finding):
             self._all_links_known = False
             self.log.add(name, mask)
@@ -170,12 +206,22 @@ class _Contents:
         elif mask in self.archive:
             self._listed[mask] = name, number
             return mask
-        elif mask not in self._refused:
+        elif not self.archive.refuses(mask):
             self._check_missing(name, number, mask)
         return None
 
+    def _resolve(self, name: str, link: str, number: int) -> str | Finding:
+        """Where a link leads; from list files that lost their folder also from there, or to a mask beside them."""
+        mask = resolve_link(name, link, number)
+        if not self._flat:
+            return mask
+        others = resolve_link(self.layout.list_name, link, number), posixpath.basename(link)
+        found = next((m for m in (mask, *others) if isinstance(m, str) and m in self.archive), mask)
+        self._lost_folder |= found != mask
+        return found
+
     def _check_missing(self, name: str, number: int, mask: str) -> None:
-        similar = self._names_in_any_case.get(mask.casefold())
+        similar = self._names_in_any_case.get(mask.casefold()) or self._base_names.get(posixpath.basename(mask))
         found = f"no file {mask!r}"
         if similar is not None:
             self._listed.setdefault(similar, (name, number))
@@ -186,12 +232,25 @@ class _Contents:
     def _names_in_any_case(self) -> dict[str, str]:
         return {name.casefold(): name for name in self.archive.names()}
 
+    @cached_property
+    def _base_names(self) -> dict[str, str]:
+        return {posixpath.basename(name): name for name in self.archive.names()}
+
     def _mark(self, name: str) -> None:
         """Take the masks of a list file for listed without judging its lines."""
         for line in self._lines(name)[0]:
             mask = resolve_link(name, line.link or "", line.number)
             if isinstance(mask, str) and mask in self.archive:
                 self._listed.setdefault(mask, (name, line.number))
+
+    def _check_folder(self, lists: ListFiles) -> None:
+        """List files at the root are read there, unless their links lead out of the folder that they lost."""
+        home = posixpath.dirname(self.layout.list_name)
+        if lists.flat and self._lost_folder:
+            found = Finding("root-missing", "all list files at the root", expected=f"a folder {home!r}")
+            self.log.add(self.archive.path, found)
+        elif lists.flat:
+            tell_places(self.layout, lists, self.log)
 
     def _check_inverted(self) -> None:
         if self._masks >= FEWEST_MASKS and 2 * self._large_masks > self._masks:
@@ -256,19 +315,20 @@ class ScoreChecks:
 
     def __init__(self, log: FaultLog) -> None:
         self.log = log
-        self._count = 0
+        self._count = self._above = 0
         self._lowest, self._highest = math.inf, -math.inf
 
     def check(self, name: str, number: int, score: float) -> None:
         """Check one line's score, a finite number."""
         self._count += 1
         self._lowest, self._highest = min(self._lowest, score), max(self._highest, score)
+        self._above += score > 1
         if not 0 <= score <= 1:
             self.log.add(name, Finding("score-range", f"the score {score}", number))
 
     def finish(self, archive: Path) -> None:
         """Tell percent and constant scores as that."""
-        if self._lowest >= 0 and MOST_PERCENT < self._highest <= 100:
+        if self._lowest >= 0 and MOST_PERCENT < self._highest <= 100 and 2 * self._above > self._count:
             self.log.rename("score-range", "score-percent")
         if self._count >= FEWEST_SCORES and self._lowest == self._highest:
             self.log.add(archive, Finding("score-equal", f"{self._lowest} for all {self._count:,} predictions"))

@@ -81,7 +81,7 @@ class Finding:
         """The finding as a report lists it."""
         fault = self.fault
         expected = self.expected or fault.expected
-        return Problem(fault.severity, self.code, _plain(str(file)), _plain(self.found), expected, fault.fix, self.line)
+        return Problem(fault.severity, self.code, plain(str(file)), plain(self.found), expected, fault.fix, self.line)
 
     def error(self, file: str | Path) -> InputError:
         """The finding as the reason to stop."""
@@ -96,7 +96,7 @@ def first_error(findings: Iterable[Finding]) -> Finding | None:
     return next((f for f in findings if f.fault.severity is Severity.ERROR), None)
 
 
-def _plain(text: str, limit: int = 200) -> str:
+def plain(text: str, limit: int = 200) -> str:
     """Untrusted text, safe to print on a terminal and of bounded length."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit])
     return shown + "..." * (len(text) > limit)
@@ -114,6 +114,7 @@ FAULTS: dict[str, Fault] = {
     **_errors(
         Check.ARCHIVE,
         ("archive-format", "a zip file or a folder", "Pack the list files and masks as a zip."),
+        ("archive-nested", "list files and masks", "Pack what is in the inner zip: servers do not unpack twice."),
     ),
     **_warnings(
         Check.ARCHIVE,
@@ -133,7 +134,11 @@ FAULTS: dict[str, Fault] = {
         ("member-encrypted", "no password", "Pack without encryption."),
         ("member-compression", "stored or deflated data", "Pack with the ordinary zip method."),
         ("member-double", "every name once", "Make a new archive instead of adding to an old one."),
-        ("member-huge", "at most 64 MiB a file", "Remove it; list files and masks are far smaller."),
+        (
+            "member-huge",
+            "a list of at most 1 MiB, and a mask no larger than its frame needs",
+            "Remove it, or write it again.",
+        ),
         ("member-broken", "a file that reads to its end", "Write the archive again."),
     ),
     **_warnings(
@@ -142,9 +147,14 @@ FAULTS: dict[str, Fault] = {
     ),
     **_errors(
         Check.LISTS,
+        ("root-missing", "the benchmark's folders", "Pack the folders, not what is in them."),
         ("root-folder", "list files and masks at the root of the archive", "Pack from inside that folder."),
         ("list-missing", "a list file for every frame, empty where nothing was found", "Add it, empty if need be."),
-        ("list-count", "a list file for every frame of the split", "Predict the frames that are missing."),
+        (
+            "list-count",
+            "a list file for every frame of the split",
+            "Predict what is missing, remove what is of another split.",
+        ),
         ("list-double", "one list file a frame", "Keep one of them: the official code stops at two."),
         ("list-unknown", "list files of this split's frames only", "Remove it, or check the split and the name."),
         ("list-case", "the frame's name in its own upper and lower case", "Rename it."),
@@ -162,6 +172,7 @@ FAULTS: dict[str, Fault] = {
         ("line-spaces", "single spaces between the fields and none around", "Remove the superfluous spaces."),
         ("line-fields", "three fields: mask label score", "Write three; a mask's path must not contain spaces."),
         ("line-number", "a number", "Write the label as its id and the score as a decimal."),
+        ("line-garbage", "lines of a mask's path, a label id and a score", "Write the file again."),
         ("path-absolute", "a path relative to the list file", "Write it relative to the list file's folder."),
         ("path-escape", "a path inside the submission", "Count the ../ again: one leads to the root from a folder."),
         ("path-backslash", "a path with /", "Write / instead of \\."),

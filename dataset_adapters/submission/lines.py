@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from dataset_adapters.submission.faults import Finding
 
 SEPARATORS = re.compile(r"[ \t]+")
+LINE_BYTES = 256
+"""So much of a file is looked at for zero bytes, which no text in UTF-8 has."""
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -90,8 +92,10 @@ def resolve_link(list_name: str, link: str, number: int) -> str | Finding:
 
 
 def _decode(data: bytes) -> tuple[str, list[Finding]]:
-    if data.startswith(UTF16_MARKS):
-        return data.decode("utf-16", "replace"), [Finding("list-encoding", "UTF-16 text")]
+    if data.startswith(UTF16_MARKS) or b"\0" in data[:LINE_BYTES]:
+        unmarked = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+        text = data.decode("utf-16" if data.startswith(UTF16_MARKS) else unmarked, "replace")
+        return text, [Finding("list-encoding", "UTF-16 text")]
     findings = []
     if data.startswith(codecs.BOM_UTF8):
         data = data.removeprefix(codecs.BOM_UTF8)

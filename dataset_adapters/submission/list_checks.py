@@ -23,11 +23,15 @@ class ListFiles:
     Attributes:
         by_frame: frame -> the list file that is read for it.
         surplus: list files of unknown frames and second ones: their masks are not strays, but their lines do not count.
+        doubled: frames with a second list file.
+        flat: all list files lie at the root instead of in their folder; what that is worth, their links show.
         complete: every frame has its list, so that a mask without a line has none anywhere.
     """
 
     by_frame: dict[str, str] = field(default_factory=dict)
     surplus: list[str] = field(default_factory=list)
+    doubled: set[str] = field(default_factory=set)
+    flat: bool = False
     complete: bool = True
 
 
@@ -67,7 +71,7 @@ def check_lists(
     lists = ListFiles()
     all_known = 0 < expected <= len(frames)
     folded = {frame.casefold(): frame for frame in frames}
-    for name in archive.names():
+    for name in sorted(archive.names(), key=lambda name: (not _in_its_place(name, layout), name)):
         if name.lower().endswith(".txt") and not is_system_file(name):
             frame = layout.frame_of(name)
             if frames and frame not in frames:
@@ -76,11 +80,16 @@ def check_lists(
     _check_missing(archive, layout, frames, lists, log)
     if not expected:
         log.skip("the frames expected are not known", Check.LISTS)
-    elif not all_known and len(lists.by_frame) < expected:
-        lists.complete = False
+    elif not all_known and len(lists.by_frame) not in (expected, *layout.other_counts):
+        lists.complete = len(lists.by_frame) > expected
         log.add(archive.path, Finding("list-count", f"{len(lists.by_frame):,} list files", expected=f"{expected:,}"))
     _check_places(archive, layout, lists, log)
     return lists
+
+
+def _in_its_place(name: str, layout: SubmissionLayout) -> bool:
+    frame = layout.frame_of(name)
+    return frame is not None and name == layout.list_name.format(frame=frame)
 
 
 def _frame_in_other_case(name: str, layout: SubmissionLayout, folded: Mapping[str, str], log: FaultLog) -> str | None:
@@ -95,6 +104,7 @@ def _file_list(lists: ListFiles, frame: str | None, name: str, log: FaultLog) ->
         log.add(name, Finding("list-unknown", "a text file of no frame expected"))
         lists.surplus.append(name)
     elif frame in lists.by_frame:
+        lists.doubled.add(frame)
         log.add(name, Finding("list-double", f"a second list file of {frame} besides {lists.by_frame[frame]}"))
         lists.surplus.append(name)
     else:
@@ -104,12 +114,13 @@ def _file_list(lists: ListFiles, frame: str | None, name: str, log: FaultLog) ->
 def _check_missing(
     archive: Archive, layout: SubmissionLayout, frames: Collection[str], lists: ListFiles, log: FaultLog
 ) -> None:
-    refused = {layout.frame_of(refusal.name) for refusal in archive.refusals}
+    refused = {layout.frame_of(refusal.name.replace("\\", "/")) for refusal in archive.refusals}
     for frame in frames:
         if frame not in lists.by_frame:
             lists.complete = False
-            if frame not in refused:
-                log.add(layout.list_name.format(frame=frame), Finding("list-missing", "no list file of this frame"))
+            proper = layout.list_name.format(frame=frame)
+            if frame not in refused and not archive.refuses(proper):
+                log.add(proper, Finding("list-missing", "no list file of this frame"))
 
 
 def _check_places(archive: Archive, layout: SubmissionLayout, lists: ListFiles, log: FaultLog) -> None:
@@ -119,8 +130,17 @@ def _check_places(archive: Archive, layout: SubmissionLayout, lists: ListFiles, 
     if root is not None:
         log.add(root, Finding("root-folder", f"everything inside the folder {root!r}"))
         return
-    for name in lists.by_frame.values():
-        if posixpath.dirname(name) != home:
+    if home and folders == {""}:
+        lists.flat = True
+    else:
+        tell_places(layout, lists, log)
+
+
+def tell_places(layout: SubmissionLayout, lists: ListFiles, log: FaultLog) -> None:
+    """Tell the list files that are in another folder than the benchmark's; the official code finds them there too."""
+    home = posixpath.dirname(layout.list_name)
+    for frame, name in lists.by_frame.items():
+        if posixpath.dirname(name) != home and frame not in lists.doubled:
             log.add(name, Finding("list-place", f"the folder {posixpath.dirname(name)!r}", expected=repr(home)))
 
 
@@ -132,5 +152,6 @@ def _root_folder(archive: Archive, folders: Collection[str], home: str) -> str |
     root = folder.removesuffix(home).rstrip("/")
     if not root or posixpath.join(root, home).rstrip("/") != folder:
         return None
-    inside = all(name.startswith(f"{root}/") for name in archive.names() if not is_system_file(name))
+    listed = (name for name in archive.names() if name.lower().endswith((".txt", ".png")) and not is_system_file(name))
+    inside = all(name.startswith(f"{root}/") for name in listed)
     return root if inside else None

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dataset_adapters.rle import Rle, from_runs
+from dataset_adapters.submission.archive import MAX_MEMBER_BYTES, Archive
 from dataset_adapters.submission.faults import Finding
 from dataset_adapters.submission.gray_png import decode_gray
 from dataset_adapters.submission.mask_png import SIGNATURE
 
 MAX_PIXELS = 64_000_000
 """Largest mask that is decoded."""
+MOST_TEXT = 1 << 16
+"""Bytes that a mask may have besides its pixels: the header, and what programs write into the file about themselves."""
 GRAY = 0
 """PNG's colour type."""
 BAD_PNG = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, IndexError, TypeError, MemoryError)
@@ -87,6 +90,11 @@ class MaskPixels:
         return from_runs(runs if runs[-1] else runs[:-1], self.size)
 
 
+def most_bytes(size: tuple[int, int] | None) -> int:
+    """Largest file that a mask of (height, width) can need: 16-bit RGBA without compression, and some text."""
+    return MAX_MEMBER_BYTES if size is None else min(MAX_MEMBER_BYTES, 8 * size[0] * size[1] + MOST_TEXT)
+
+
 def read_header(data: bytes) -> PngHeader:
     """The size and kind of a PNG.
 
@@ -99,6 +107,18 @@ def read_header(data: bytes) -> PngHeader:
         raise MaskError(Finding("mask-broken", "a PNG without its header"))
     width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, 16)
     return PngHeader(width, height, depth, colour, bool(interlace))
+
+
+def mask_bytes(archive: Archive, name: str, size: tuple[int, int] | None) -> bytes:
+    """A mask file of an archive, its size held against its frame's before it is read.
+
+    Raises:
+        MaskError: it is larger than any mask of (height, width) needs to be.
+        InputError: it is damaged.
+    """
+    if archive.size(name) > most_bytes(size):
+        raise MaskError(Finding("member-huge", f"{archive.size(name):,} bytes", expected=f"{most_bytes(size):,} bytes"))
+    return archive.read(name)
 
 
 def read_mask(data: bytes, size: tuple[int, int] | None) -> tuple[PngHeader, MaskPixels]:

@@ -20,7 +20,7 @@ from dataset_adapters.submission.archive import Archive, open_archive
 from dataset_adapters.submission.faults import Finding, first_error
 from dataset_adapters.submission.layout import SubmissionLayout
 from dataset_adapters.submission.lines import ListLine, read_list, resolve_link
-from dataset_adapters.submission.mask_reader import MaskError, read_mask
+from dataset_adapters.submission.mask_reader import MaskError, mask_bytes, read_mask
 
 
 class NativeSubmission:
@@ -142,7 +142,7 @@ class NativeSubmission:
         encoded = rle.empty(size)
         if label is not None and mask in self._archive:
             try:
-                encoded = read_mask(self._archive.read(mask), size)[1].rle()
+                encoded = read_mask(mask_bytes(self._archive, mask, size), size)[1].rle()
             except MaskError:
                 if label.evaluated:
                     raise

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_adapters.problems import Problem, Severity
-from dataset_adapters.submission.faults import FAULTS, Check, Finding
+from dataset_adapters.submission.faults import FAULTS, Check, Finding, plain
 
 EXAMPLES = 20
 """Problems of one code that are kept; the rest is counted."""
@@ -129,7 +129,7 @@ class VerifyReport:
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
         return {
-            "path": str(self.path),
+            "path": plain(str(self.path)),
             "ok": self.ok,
             "frames": self.frames,
             "predictions": self.predictions,
@@ -143,7 +143,9 @@ class VerifyReport:
 
     def text(self) -> str:
         """The report as a terminal shows it: the checks, then the problems by code with their fix."""
-        head = f"{self.path}: {self.frames:,} frames, {self.predictions:,} predictions, {self.files:,} files"
+        head = (
+            f"{plain(str(self.path))}: {self.frames:,} frames, {self.predictions:,} predictions, {self.files:,} files"
+        )
         verdict = "No error found" if self.ok else _count(self.errors, "error")
         groups = [self._group(code, count) for code, count in self.counts.items()]
         return "\n".join([head, *map(str, self.checks), *groups, f"{verdict}, {_count(self.warnings, 'warning')}."])

@@ -12,7 +12,7 @@ from dataset_adapters.problems import InputError
 from dataset_adapters.submission.archive import Archive
 from dataset_adapters.submission.faults import Finding
 from dataset_adapters.submission.mask_checks import MaskInspection, inspect_mask
-from dataset_adapters.submission.mask_reader import MaskPixels
+from dataset_adapters.submission.mask_reader import MaskError, MaskPixels, mask_bytes
 from dataset_adapters.submission.processes import in_order
 
 
@@ -50,7 +50,9 @@ def inspect_frame(archive: Archive, frame: FrameMasks) -> list[MaskInspection]:
     inspections = []
     for mask in frame.masks:
         try:
-            inspection, pixels = inspect_mask(archive.read(mask), frame.size)
+            inspection, pixels = inspect_mask(mask_bytes(archive, mask, frame.size), frame.size)
+        except MaskError as error:
+            inspection, pixels = MaskInspection((error.finding,)), None
         except InputError as error:
             inspection, pixels = MaskInspection((Finding("member-broken", error.problem.found),)), None
         if covered is not None and pixels is not None and (shared := _cover(covered, pixels)):

@@ -117,7 +117,12 @@ def test_links_and_pipes_are_refused(tmp_path: Path) -> None:
 def test_bombs_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pack(tmp_path / "s.zip", {**FILES, "zeros.txt": bytes(200_000)})
     monkeypatch.setattr(archive_module, "MAX_MEMBER_BYTES", 100_000)
-    assert [refusal.code for refusal in open_archive(path).refusals] == ["member-huge"]
+    assert not open_archive(path).refusals
+    with monkeypatch.context() as patch:
+        patch.setattr(archive_module, "MAX_LIST_BYTES", 100_000)
+        assert [refusal.code for refusal in open_archive(path).refusals] == ["member-huge"]
+    other = pack(tmp_path / "other.zip", {**FILES, "zeros.png": bytes(200_000)})
+    assert [refusal.code for refusal in open_archive(other).refusals] == ["member-huge"]
     for bound in ("MAX_TOTAL_BYTES", "MAX_MEMBERS", "MAX_DIRECTORY_BYTES"):
         with monkeypatch.context() as patch:
             patch.setattr(archive_module, bound, 2)
