@@ -44,7 +44,7 @@ class CocoLists:
                 image_id(image["id"]): finder.by_name(str(image["file_name"])) for image in lists.get("images", ())
             }
             return cls(images, {int(c["id"]): str(c["name"]) for c in lists.get("categories", ())})
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 path, found=f"a list of images or categories that does not read ({type(error).__name__}: {error})",
                 expected="images with file_name and a number or text as id, categories with name and a number as id",
@@ -60,7 +60,7 @@ def image_id(value: Any) -> ImageId:
     """An image's id: text stays text, for ``000000_10`` is not 10.
 
     Raises:
-        TypeError, ValueError: it is neither text nor a number.
+        TypeError, ValueError, OverflowError: it is neither text nor a number.
     """
     return value if isinstance(value, str) else int(value)
 

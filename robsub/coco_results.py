@@ -203,7 +203,7 @@ class _Items:
         if not isinstance(item["score"], int | float) or not math.isfinite(item["score"]):
             self.unscored += 1
         self.categories[item["category_id"]] += 1
-        self.places.append((_utf8(image_id(item["image_id"])), (number, start, end)))
+        self.places.append((utf8(image_id(item["image_id"])), (number, start, end)))
 
 
 def _scan(path: Path, data: bytes | None) -> tuple[_Items, dict[str, Any]]:
@@ -220,7 +220,7 @@ def _scan(path: Path, data: bytes | None) -> tuple[_Items, dict[str, Any]]:
             items.add(item, begin, end)
     except OSError as error:
         raise explain(error) from error
-    except (ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise _refusal(path, f"no COCO results ({error})") from error
     if items.unscored:
         raise _refusal(path, f"{items.unscored} of {len(items.places)} scores that are no finite number")
@@ -262,7 +262,7 @@ def _skip(text: str, position: int) -> int:
     return match.end()
 
 
-def _utf8(given: ImageId) -> ImageId:
+def utf8(given: ImageId) -> ImageId:
     """An id as it is meant: the text was read byte by byte, escapes in it excepted."""
     try:
         return given.encode("latin-1").decode("utf-8") if isinstance(given, str) else given

@@ -104,11 +104,9 @@ def package(
     frames = adapter.frames(split)
     if not allow_missing:
         _require_all(adapter, split, frames, store)
-    packer = (
-        FramePacker(layout, adapter.labels, selection, one_bit)
-        if form == "native"
-        else _coco_packer(adapter, frames, selection, out, image_list)
-    )
+    packer: _Packer = FramePacker(layout, adapter.labels, selection, one_bit)
+    if form == "coco":
+        packer = _coco_packer(adapter, frames, selection, out, image_list)
     identity = {
         "benchmark": adapter.name,
         "split": split,

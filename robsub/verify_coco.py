@@ -15,12 +15,15 @@ from dataset_adapters.submission.checks import FEWEST_MASKS, LabelChecks, ScoreC
 from dataset_adapters.submission.coco_layout import CocoSubmission
 from dataset_adapters.submission.faults import Check, Finding
 from dataset_adapters.submission.report import FaultLog, make_report
-from robsub.coco_results import OtherSizeError, elements, read_mask
+from robsub.coco_results import OtherSizeError, elements, read_mask, utf8
 from robsub.coco_writer import CocoIds
 from robsub.files import naming
 
 SLACK = 1.0
 """Pixels that a box may differ from its mask's: some count the last pixel in, some do not."""
+
+FARTHEST = 1e9
+"""Pixels beyond which no image reaches; also keeps out NaN."""
 
 
 def verify_results(
@@ -103,9 +106,9 @@ class _Detections:
             return
         self._check_label(item["category_id"])
         self._check_score(item["score"])
-        frame = self.frames.get(item["image_id"])
+        frame = self.frames.get(utf8(item["image_id"]))
         if self.sizes and frame is None:
-            self._add("image-unknown", f"image_id {item['image_id']!r}")
+            self._add("image-unknown", f"image_id {utf8(item['image_id'])!r}")
         self._check_mask(item, self.sizes.get(frame or ""))
 
     def _check_label(self, category: int) -> None:
@@ -115,7 +118,7 @@ class _Detections:
             self.labels.check(self.file, self.count, self.native.get(category, category))
 
     def _check_score(self, score: float) -> None:
-        if math.isfinite(score):
+        if isinstance(score, int) or math.isfinite(score):
             self.scores.check(self.file, self.count, score)
         else:
             self._add("score-nan" if math.isnan(score) else "score-infinite", f"the score {score}")
@@ -171,5 +174,5 @@ def _is_box(box: Any) -> bool:
     return (
         isinstance(box, list)
         and len(box) == 4
-        and all(isinstance(number, int | float) and math.isfinite(number) for number in box)
+        and all(isinstance(number, int | float) and -FARTHEST < number < FARTHEST for number in box)
     )

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cli import main
+from dataset_adapters import rle
+from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.registry import BENCHMARKS, get_adapter
 from robsub.predictions import PredictionStore, PredictionWriter
@@ -226,6 +228,25 @@ def test_each_form_of_a_submission_has_its_own_options(world: Path, tmp_path: Pa
     assert "takes no COCO results" in refusal(*command, "--form", "coco")
     assert "--one-bit means nothing beside --form coco" in refusal(*command, "--form", "coco", "--one-bit")
     assert "--image-list means nothing beside --form native" in refusal(*command, "--image-list", "l.json")
+
+
+def test_coco_results_go_out_and_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photos = Path("datasets/wilddash/wd_both_02/images")
+    photos.mkdir(parents=True)
+    Image.new("RGB", (40, 30)).save(photos / "aa0000_100000.jpg")
+    Path("datasets/wilddash/frames_expected.json").write_text('{"test": 1}')
+    mask = rle.from_runs([5, 10, 1185], (30, 40))
+    with PredictionWriter(Path("predictions/wilddash-test"), "all", {"dataset": "wilddash", "split": "test"}) as writer:
+        writer.add("aa0000_100000", (30, 40), [Prediction("van", 0.5, rle.box(mask), mask)])
+    printed = run("package", "--benchmark", "wilddash", "--form", "coco")
+    assert "submissions/wilddash-test.zip: 1 images, 1 objects, 1 files" in printed
+    archive = Path("submissions/wilddash-test.zip")
+    assert "No error found, 0 warnings" in run("verify", "--benchmark", "wilddash", archive)
+    run("convert", "--dataset", "wilddash", "--split", "test", archive, "back")
+    stores = (PredictionStore(Path(path)) for path in ("predictions/wilddash-test", "back"))
+    ours, theirs = (store.predictions("aa0000_100000", (30, 40)) for store in stores)
+    assert ours == theirs and ours
 
 
 @pytest.mark.parametrize("command", [("package",), ("verify", "s.zip")], ids=["package", "verify"])

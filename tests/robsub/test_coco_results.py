@@ -172,6 +172,8 @@ def test_what_is_no_mask_is_refused_with_its_number(tmp_path: Path, segmentation
         (json.dumps([detection(), detection(score=float("nan")), detection(score="high")]), "2 of 3 scores"),
         (json.dumps([detection()])[:-40], "no COCO results"), ("[[]]", "detection 1 without image_id"),
         pytest.param("[" * 100_000, "no COCO results", id="deep"),
+        (json.dumps([detection(score=10**400)]), "no COCO results .*too large"),
+        (json.dumps([detection(image_id=float("inf"))]), "no COCO results .*infinity"),
     ],
 )  # fmt: skip
 def test_other_files_are_refused(tmp_path: Path, data: str, found: str) -> None:

@@ -41,7 +41,10 @@ def detection(**changed: Any) -> dict[str, Any]:
     [
         ({"bbox": None}, "results-format"),
         ({"bbox": [0, 5, float("nan"), 10]}, "results-format"),
+        ({"bbox": [0, 5, 10**400, 10]}, "results-format"),
         ({"score": "high"}, "results-format"),
+        ({"score": 10**400}, "score-range"),
+        ({"image_id": float("inf")}, "results-format"),
         ({"image_id": 7}, "image-unknown"),
         ({"category_id": 99}, "label-unknown"),
         ({"category_id": 7}, "label-no-instances"),
