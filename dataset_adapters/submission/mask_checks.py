@@ -37,6 +37,8 @@ def inspect_mask(data: bytes, size: tuple[int, int] | None) -> tuple[MaskInspect
         kind = tuple(_palette_faults(data, counts) if header.colour == PALETTE else _depth_faults(header))
         hides_object = any(finding.code == "mask-black" for finding in kind)
         content = () if hides_object else tuple(_content_faults(header, counts))
+        if any(finding.code == "mask-empty" for finding in content):
+            kind = ()  # what depth or palette it has matters no more
         return MaskInspection((*kind, *content), cover), pixels
     except MaskError as error:
         return MaskInspection((error.finding,)), None

@@ -349,6 +349,12 @@ def test_folders_that_are_missing_are_one_fault(tmp_path: Path) -> None:
     assert set(verify(pack(tmp_path / "m.zip", masks)).counts) == {"mask-missing"}
 
 
+@pytest.mark.parametrize("empty", [np.zeros(SIZE, np.uint16), np.zeros(SIZE, np.uint8)], ids=["16 bit", "palette"])
+def test_an_empty_mask_of_any_kind_is_one_fault(tmp_path: Path, empty: np.ndarray) -> None:
+    data = png(empty, "P" if empty.dtype == np.uint8 else None)
+    assert_alone(verify(pack(tmp_path / "s.zip", sound_files() | {MASK: data})), "mask-empty")
+
+
 def test_one_score_out_of_range_is_no_percent(tmp_path: Path) -> None:
     files = sound_files()
     files[LIST] = files[LIST].replace(b"0.91", b"7")
