@@ -41,7 +41,7 @@ def run_lengths(counts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.
 def broken_masks(counts: Sequence[bytes], pixels: int) -> list[int]:
     """Indices of those compressed masks whose runs are not whole, are negative, or do not add up to ``pixels``:
     pycocotools believes them, and hangs."""
-    whole = [i for i, text in enumerate(counts) if _is_whole(text)]
+    whole = _whole(counts)
     broken = set(range(len(counts))).difference(whole)
     if whole:
         runs, begins = run_lengths([counts[i] for i in whole])
@@ -50,9 +50,12 @@ def broken_masks(counts: Sequence[bytes], pixels: int) -> list[int]:
     return sorted(broken)
 
 
-def _is_whole(text: bytes) -> bool:
-    """Whether the text has nothing but codes and its last run ends."""
-    return bool(text) and not text.translate(None, CODES) and not (text[-1] - FIRST) & MORE
+def _whole(counts: Sequence[bytes]) -> list[int]:
+    """Indices of the texts that have nothing but codes and whose last number ends."""
+    ended = [i for i, text in enumerate(counts) if text and text[-1] < FIRST + MORE]
+    if not b"".join(counts).translate(None, CODES):  # as nearly always
+        return ended
+    return [i for i in ended if not counts[i].translate(None, CODES)]
 
 
 def _numbers(codes: NDArray[np.uint8], last: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -73,10 +76,10 @@ def _add_up(numbers: NDArray[np.int64], begins: NDArray[np.int64]) -> None:
     """Turn differences into runs, in place: sums over every other number of a mask, without its first."""
     firsts = numbers[begins]
     numbers[begins] = 0
-    owners = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(numbers)))
     for parity in (0, 1):
         chain = numbers[parity::2]
         chain.cumsum(out=chain)
+        first = (begins + 1 - parity) // 2  # of a mask in the chain
         before = np.concatenate(([0], chain))[(begins - parity) // 2 + 1]  # what the masks before add up to
-        chain -= before[owners[parity::2]]
+        chain -= np.repeat(before, np.diff(first, append=len(chain)))
     numbers[begins] = firsts
