@@ -31,7 +31,8 @@ from dataset_adapters.wilddash2_classes import FINER_CATEGORIES
 
 __all__ = ["FRAME_SETS_FILE", "HAZARDS", "SEVERITIES", "WildDash", "WildDash2", "read_frame_sets"]
 
-PHOTO = re.compile(r"[a-z]{2}\d{4}_\d{6}\.png")
+FRAME_NAME = r"[a-z]{2}\d{4}_\d{6}"
+PHOTO = re.compile(rf"{FRAME_NAME}\.png")
 FOLDERS_1 = ("wd_val_01", "wd_both_01", "wd_bench_01")
 PUBLIC_2 = ("wd_public_02", "wd_public_v2p0")
 """WildDash 2's annotated frames, in its first and in its present archive."""
@@ -50,7 +51,7 @@ class WildDash(DatasetAdapter):
     profile = "v1"
     release_folders = FOLDERS_1
     coding: ClassVar[InstanceCoding | None] = CODING
-    submission = replace(PRED_LIST, frame_name=r"[a-z]{2}\d{4}_\d{6}", other_counts=(156, 226))
+    submission = replace(PRED_LIST, frame_name=FRAME_NAME, other_counts=(156, 226))
 
     @classmethod
     def recognise(cls, root: Path) -> str:
@@ -147,7 +148,7 @@ class WildDash2(WildDash):
     profile = "v2"
     release_folders = FOLDERS_2
     coding = None
-    submission = PRED_LIST
+    submission = replace(PRED_LIST, frame_name=FRAME_NAME)
     coco_submission = CocoSubmission("wilddash_results.json")
 
     def list_frames(self, split: Split) -> list[Frame]:

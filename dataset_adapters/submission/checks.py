@@ -87,12 +87,13 @@ def verify_submission(
     with archive:
         check_members(archive, layout, log)
         if inner := _nested(archive):
+            log.drop("member-huge", "member-stray")
             log.add(path, Finding("archive-nested", f"an archive in the archive, {inner}, and no list file"))
             log.skip("the list files are in another archive", *(check for check in Check if check > Check.MEMBERS))
             return make_report(path, log, frames=len(frames), predictions=0, files=len(archive.names()))
-        lists = check_lists(archive, layout, frames, len(frames) if expected is None else expected, log)
-        if not frames:
-            log.skip("the images are not here, so names and sizes were not compared", Check.LISTS, Check.MASKS)
+        count = len(frames) if expected is None else expected
+        lists = check_lists(archive, layout, frames, count, log)
+        _skip_unknown(frames, count, lists, log)
         contents = _Contents(archive, layout, labels, log)
         contents.check_lists(lists, frames)
         contents.check_masks(lambda jobs: progress(survey(archive, jobs, workers), len(jobs)))
@@ -100,11 +101,21 @@ def verify_submission(
     return make_report(path, log, frames=len(frames), predictions=contents.predictions, files=len(archive.names()))
 
 
+def _skip_unknown(frames: Mapping[str, tuple[int, int] | None], expected: int, lists: ListFiles, log: FaultLog) -> None:
+    """Say which names and sizes were not compared, for their images are not here."""
+    here = f"{len(frames):,} of {expected:,} images are here" if frames else "the images are not here"
+    if not 0 < expected <= len(frames):
+        log.skip(f"{here}, so not all names were compared", Check.LISTS)
+    if any(frames.get(frame) is None for frame in lists.by_frame):
+        log.skip(f"{here}, so not all sizes were compared", Check.MASKS)
+
+
 def _nested(archive: Archive) -> str | None:
-    """A zip inside, where it takes the place of the list files."""
-    if any(name.lower().endswith(".txt") for name in archive.names()):
+    """A zip inside, where it takes the place of the list files; it may be too large to be read."""
+    names = (*archive.names(), *(refusal.name for refusal in archive.refusals))
+    if any(name.lower().endswith(".txt") for name in names):
         return None
-    return next((name for name in archive.names() if name.lower().endswith(".zip")), None)
+    return next((name for name in names if name.lower().endswith(".zip")), None)
 
 
 class _Contents:
@@ -123,6 +134,9 @@ class _Contents:
         self._masks = self._large_masks = 0
         self._flat = False
         self._lost_folder = False
+        self._links_found = 0
+        self._apart: list[tuple[str, int, str]] = []
+        """Links (list file, line, mask) that lead past a mask of the same name in another folder."""
 
     def check_lists(self, lists: ListFiles, frames: Mapping[str, tuple[int, int] | None]) -> None:
         """Check every list file, and gather the masks that they name."""
@@ -147,6 +161,7 @@ class _Contents:
         self.scores.finish(self.archive.path)
         self._check_inverted()
         self._check_folder(lists)
+        self._check_apart()
         self._check_unlisted(lists)
 
     def _check_list(self, name: str) -> list[str]:
@@ -207,6 +222,7 @@ class _Contents:
             self.log.add(name, Finding("mask-twice", f"{mask!r} again, after {first}:{at}", number))
         elif mask in self.archive:
             self._listed[mask] = name, number
+            self._links_found += 1
             return mask
         elif not self.archive.refuses(mask):
             self._check_missing(name, number, mask)
@@ -223,7 +239,9 @@ class _Contents:
         return found
 
     def _check_missing(self, name: str, number: int, mask: str) -> None:
-        similar = self._names_in_any_case.get(mask.casefold()) or self._base_names.get(posixpath.basename(mask))
+        similar = self._names_in_any_case.get(mask.casefold())
+        if similar is None and (similar := self._base_names.get(posixpath.basename(mask))) is not None:
+            self._apart.append((name, number, similar))
         found = f"no file {mask!r}"
         if similar is not None:
             self._listed.setdefault(similar, (name, number))
@@ -253,6 +271,15 @@ class _Contents:
             self.log.add(self.archive.path, found)
         elif lists.flat:
             tell_places(self.layout, lists, self.log)
+
+    def _check_apart(self) -> None:
+        """No link leads to its mask, though all masks are there: told once instead of for every line."""
+        if self._apart and not self._links_found and len(self._apart) == self.log.counts["mask-missing"]:
+            self.log.drop("mask-missing", "list-place", "root-folder")
+            name, number, mask = self._apart[0]
+            expected = f"{self.layout.list_name} and {self.layout.mask_name}"
+            found = Finding("root-missing", f"no link that leads to its mask, {mask!r}", number, expected)
+            self.log.add(name, found)
 
     def _check_inverted(self) -> None:
         if self._masks >= FEWEST_MASKS and 2 * self._large_masks > self._masks:

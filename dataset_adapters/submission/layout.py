@@ -23,7 +23,7 @@ class SubmissionLayout:
         zip_limit_mb: largest archive that the server is said to take, None when nobody knows.
         list_pattern: file name by which the official code finds a frame's text file, anywhere below the root.
         frame_name: regular expression of a frame's name; needed where ``list_pattern`` has a star.
-        other_counts: numbers of frames that an archive may have besides the split's own.
+        other_counts: numbers of frames that the test set has had, where an archive may have any of them.
         skip_unknown_labels: the official code passes over ids outside the table (ScanNet) where others crash.
         max_per_image: most predictions of an image that the benchmark takes, None where it takes any number.
         overlaps: masks of one image may share pixels; false where the benchmark wants each pixel once.

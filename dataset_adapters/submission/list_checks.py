@@ -80,9 +80,8 @@ def check_lists(
     _check_missing(archive, layout, frames, lists, log)
     if not expected:
         log.skip("the frames expected are not known", Check.LISTS)
-    elif not all_known and len(lists.by_frame) not in (expected, *layout.other_counts):
-        lists.complete = len(lists.by_frame) > expected
-        log.add(archive.path, Finding("list-count", f"{len(lists.by_frame):,} list files", expected=f"{expected:,}"))
+    elif not all_known:
+        _check_count(archive, layout, expected, lists, log)
     _check_places(archive, layout, lists, log)
     return lists
 
@@ -123,6 +122,17 @@ def _check_missing(
                 log.add(proper, Finding("list-missing", "no list file of this frame"))
 
 
+def _check_count(archive: Archive, layout: SubmissionLayout, expected: int, lists: ListFiles, log: FaultLog) -> None:
+    """Hold the number of list files against the split's; too few are no news where members were refused."""
+    count = len(lists.by_frame)
+    counts = layout.other_counts if expected in layout.other_counts else (expected,)
+    too_few = count < min(counts)
+    lists.complete &= not too_few
+    if count not in counts and not (too_few and archive.refusals):
+        wanted = " or ".join(f"{number:,}" for number in counts)
+        log.add(archive.path, Finding("list-count", f"{count:,} list files", expected=wanted))
+
+
 def _check_places(archive: Archive, layout: SubmissionLayout, lists: ListFiles, log: FaultLog) -> None:
     home = posixpath.dirname(layout.list_name)
     folders = {posixpath.dirname(name) for name in lists.by_frame.values()}
@@ -145,13 +155,15 @@ def tell_places(layout: SubmissionLayout, lists: ListFiles, log: FaultLog) -> No
 
 
 def _root_folder(archive: Archive, folders: Collection[str], home: str) -> str | None:
-    """The folder around the whole submission, None if it is packed from inside as it should be."""
+    """The folder around the list files and their masks, None if they are packed from inside as they should be.
+
+    What lies beside it, a README or a preview, does not count.
+    """
     if len(folders) != 1:
         return None
     folder = next(iter(folders))
     root = folder.removesuffix(home).rstrip("/")
     if not root or posixpath.join(root, home).rstrip("/") != folder:
         return None
-    listed = (name for name in archive.names() if name.lower().endswith((".txt", ".png")) and not is_system_file(name))
-    inside = all(name.startswith(f"{root}/") for name in listed)
-    return root if inside else None
+    masks = [name for name in archive.names() if name.lower().endswith(".png") and not is_system_file(name)]
+    return root if not masks or any(name.startswith(f"{root}/") for name in masks) else None

@@ -21,6 +21,8 @@ from dataset_adapters.submission.faults import Finding
 from dataset_adapters.submission.gray_png import decode_gray
 from dataset_adapters.submission.mask_png import SIGNATURE
 
+LARGEST_FRAME = 1024, 2048
+"""(height, width) that a mask file is bounded by where its frame is unknown: Cityscapes', the largest of all."""
 MAX_PIXELS = 64_000_000
 """Largest mask that is decoded."""
 MOST_TEXT = 1 << 16
@@ -92,7 +94,8 @@ class MaskPixels:
 
 def most_bytes(size: tuple[int, int] | None) -> int:
     """Largest file that a mask of (height, width) can need: 16-bit RGBA without compression, and some text."""
-    return MAX_MEMBER_BYTES if size is None else min(MAX_MEMBER_BYTES, 8 * size[0] * size[1] + MOST_TEXT)
+    height, width = size or LARGEST_FRAME
+    return min(MAX_MEMBER_BYTES, 8 * height * width + MOST_TEXT)
 
 
 def read_header(data: bytes) -> PngHeader:

@@ -63,6 +63,12 @@ class FaultLog:
             kept = self._examples.pop(code)
             self._examples[better] = [(f, replace(x, code=better)) for f, x in kept] + self._examples.get(better, [])
 
+    def drop(self, *codes: str) -> None:
+        """Forget findings that only follow from one that says more."""
+        for code in codes:
+            self.counts.pop(code, None)
+            self._examples.pop(code, None)
+
     def problems(self) -> tuple[Problem, ...]:
         """The kept findings, grouped by code in the catalogue's order."""
         kept = ((file, finding) for code in FAULTS for file, finding in self._examples.get(code, ()))
@@ -84,8 +90,8 @@ class CheckResult:
     reason: str | None
 
     def __str__(self) -> str:
-        counted = ", ".join(_count(n, word) for n, word in ((self.errors, "error"), (self.warnings, "warning")) if n)
-        remark = self.reason or counted
+        counted = [_count(n, word) for n, word in ((self.errors, "error"), (self.warnings, "warning")) if n]
+        remark = ", ".join((*counted, *((self.reason,) if self.reason else ())))
         return f"{self.check:2} {SIGNS[self.outcome]} {self.check.title}" + (f" ({remark})" if remark else "")
 
 

@@ -346,7 +346,7 @@ def test_folders_that_are_missing_are_one_fault(tmp_path: Path) -> None:
     lists_only = {name.removeprefix("pred_list/"): data for name, data in sound_files(KITTI).items()}
     assert set(verify(pack(tmp_path / "l.zip", lists_only), KITTI).counts) == {"root-missing"}
     masks = {name.removeprefix("masks/"): data for name, data in sound_files().items()}
-    assert set(verify(pack(tmp_path / "m.zip", masks)).counts) == {"mask-missing"}
+    assert_alone(verify(pack(tmp_path / "m.zip", masks)), "root-missing")
 
 
 @pytest.mark.parametrize("empty", [np.zeros(SIZE, np.uint16), np.zeros(SIZE, np.uint8)], ids=["16 bit", "palette"])
