@@ -18,6 +18,7 @@ from pycocotools import mask as coco
 from dataset_adapters import rle
 from dataset_adapters.rle import Rle
 from dataset_adapters.submission.gray_png import decode_gray
+from dataset_adapters.submission.mask_checks import inspect_mask
 from dataset_adapters.submission.mask_png import SIGNATURE, write_mask
 from dataset_adapters.submission.mask_reader import MaskError, read_header, read_mask
 
@@ -79,6 +80,42 @@ def test_damaged_files_are_told_and_never_a_traceback(damage: list[tuple[int, in
         assert error.finding.code in {"mask-broken", "mask-format", "mask-huge"}
 
 
+def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
+    """(name, data) of each chunk."""
+    chunks, place = [], len(SIGNATURE)
+    while place < len(data):
+        size, name = struct.unpack_from(">I4s", data, place)
+        chunks.append((name, data[place + 8 : place + 8 + size]))
+        place += 12 + size
+    return chunks
+
+
+def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """A PNG with right checksums, whatever is in its chunks."""
+    framed = (struct.pack(">I", len(d)) + name + d + struct.pack(">I", zlib.crc32(name + d)) for name, d in chunks)
+    return SIGNATURE + b"".join(framed)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data(), st.sampled_from(["L", "I;16", "RGB", "P", "1"]), st.booleans())
+def test_damage_behind_right_checksums_is_told_and_never_a_traceback(
+    data: st.DataObject, mode: str, unpacked: bool
+) -> None:
+    chunks = chunks_of(png(np.eye(24, dtype=np.uint8) * 255, mode))
+    number = data.draw(st.integers(0, len(chunks) - 1))
+    name, content = chunks[number]
+    deflated = name == b"IDAT" and unpacked  # the filters and pixels are damaged, not the stream around them
+    damaged = bytearray(zlib.decompress(content) if deflated else content)
+    for place, value in data.draw(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4)):
+        if damaged:
+            damaged[place % len(damaged)] = value
+    chunks[number] = name, zlib.compress(damaged) if deflated else bytes(damaged)
+    for size in (None, (24, 24)):
+        inspection, pixels = inspect_mask(png_of(chunks), size)
+        assert pixels is None or size is None or pixels.size == size
+        assert pixels is not None or inspection.findings
+
+
 def test_a_giant_is_refused_by_its_header() -> None:
     giant = resized(png(np.zeros((8, 8), np.uint8)), 30_000, 30_000)
     for size in (None, (1024, 2048), (30_000, 30_000)):
@@ -112,10 +149,7 @@ def filtered_png(pixels: np.ndarray, filters: list[int]) -> bytes:
             row.append(int(padded[y, x] - (0, a, b, (a + b) // 2, nearest)[kind]) % 256)
         rows.append(bytes(row))
     header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
-    return SIGNATURE + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
+    return png_of([(b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b"")])
 
 
 @settings(max_examples=300, deadline=None)
