@@ -37,39 +37,38 @@ def assign(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
     """Judge every prediction of an image in every mode at every overlap."""
     if protocol.one_to_one:
         return _one_to_one(protocol, scene)
-    common = scene.common()
-    matched = protocol.overlaps_enough(common / (scene.areas[:, None] + scene.region_areas - common))
-    outcomes = np.stack([_many_to_one(protocol, scene, mode, common, matched) for mode in protocol.modes])
-    return outcomes, matched[0].any(axis=0) & scene.counted(protocol.modes[0])
+    return _many_to_one(protocol, scene)
 
 
-def _many_to_one(
-    protocol: Protocol, scene: Scene, mode: Mode, common: NDArray[np.int64], matched: NDArray[np.bool_]
-) -> NDArray[np.int8]:
-    """(T, P) outcomes in one mode; ``matched`` (T, P, G) pairs overlap enough.
+def _many_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
+    """Cityscapes' rule.
 
     With overlaps of at least 0.5 and disjoint regions a prediction matches one region at most, so the regions need no
     bookkeeping; below they do. Of the predictions that match an object the best is a true positive and the others are
     false; one that matches a region which does not count is ignored.
     """
-    hits = matched & scene.counted(mode)
+    common = scene.common()
+    matched = protocol.overlaps_enough(common / (scene.areas[:, None] + scene.region_areas - common))  # (T, P, G)
+    fits = np.stack([scene.fits(mode) for mode in protocol.modes])
+    hits = matched & (fits & ~scene.groups)[:, None, None]  # (M, T, P, G)
     best = _best(scene.scores, hits)
     for overlap in np.flatnonzero(np.array(protocol.all_overlaps) < ALONE_FROM):
-        best[overlap] = _best_of_free(scene, hits[overlap])
-    unmatched = ~matched.any(axis=2) & ~_forgiven(protocol, scene, mode, common)
+        best[:, overlap] = [_best_of_free(scene, of_mode) for of_mode in hits[:, overlap]]
+    unmatched = ~matched.any(axis=2) & ~_forgiven(protocol, scene, ~fits, common)
     outcomes = np.full(best.shape, Outcome.IGNORED, dtype=np.int8)
-    outcomes[hits.any(axis=2) | unmatched] = Outcome.FALSE_POSITIVE
+    outcomes[hits.any(axis=3) | unmatched] = Outcome.FALSE_POSITIVE
     outcomes[best] = Outcome.TRUE_POSITIVE
-    return outcomes
+    return outcomes, hits[0, 0].any(axis=0)
 
 
 def _best(scores: NDArray[np.float64], hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(T, P) predictions with the highest score among the ``hits`` (T, P, G) of some object."""
-    best = np.zeros(hits.shape[:2], dtype=np.bool_)
+    """(M, T, P) predictions with the highest score among the ``hits`` (M, T, P, G) of some object."""
+    best = np.zeros(hits.shape[:3], dtype=np.bool_)
     if hits.any():
-        winners = np.where(hits, scores[:, None], -np.inf).argmax(axis=1)
-        overlap, region = np.nonzero(hits.any(axis=1))
-        best[overlap, winners[overlap, region]] = True
+        ranked = np.argsort(-scores, kind="stable")
+        first = hits[:, :, ranked].argmax(axis=2)
+        mode, overlap, region = np.nonzero(hits.any(axis=2))
+        best[mode, overlap, ranked[first[mode, overlap, region]]] = True
     return best
 
 
@@ -87,16 +86,17 @@ def _best_of_free(scene: Scene, hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return taken
 
 
-def _forgiven(protocol: Protocol, scene: Scene, mode: Mode, common: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(T, P) predictions of which more than the overlap's share lies on regions that forgive.
+def _forgiven(
+    protocol: Protocol, scene: Scene, unfit: NDArray[np.bool_], common: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """(M, T, P) predictions of which more than the overlap's share lies on regions that forgive; ``unfit`` is (M, G).
 
     So the greater the overlap, the less is forgiven; and a group that is also small or far counts twice. Both are the
     official code's.
     """
-    unfit = ~scene.fits(mode)
     weights = scene.groups.astype(np.int64) + unfit if protocol.small_groups_twice else scene.groups | unfit
-    share = (scene.void_pixels + common @ weights.astype(np.int64)) / scene.areas
-    return share > protocol.thresholds(share.ndim)
+    share = (scene.void_pixels + weights.astype(np.int64) @ common.T) / scene.areas
+    return share[:, None] > protocol.thresholds(1)
 
 
 def _one_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
