@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 FIRST, MORE, MINUS, BITS = 48, 32, 16, 5
 """The character of code 0; the bit that says that the number goes on, and that of its sign; bits a character holds."""
 CODES = bytes(range(FIRST, FIRST + 64))
+SHORT = 3
+"""Characters of numbers that fit in 16 bits, as nearly all do."""
 LONGEST = 7
 """Characters of the largest number that can belong to an image; a longer one is read as NONSENSE."""
 NONSENSE = -(1 << 40)
@@ -31,7 +33,7 @@ def run_lengths(counts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.
     if not counts:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     codes = np.frombuffer(b"".join(counts), dtype=np.uint8) - np.uint8(FIRST)
-    last = np.flatnonzero(codes & MORE == 0)
+    last = np.flatnonzero(codes < MORE)
     runs = _numbers(codes, last)
     begins = np.searchsorted(last, np.cumsum([0, *map(len, counts[:-1])]))
     _add_up(runs, begins)
@@ -59,16 +61,34 @@ def _whole(counts: Sequence[bytes]) -> list[int]:
 
 
 def _numbers(codes: NDArray[np.uint8], last: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The number that ends at each of the last characters."""
-    numbers = ((codes[last] & (MORE - 1)) ^ MINUS).astype(np.int64) - MINUS
-    lengths = last.copy()
-    lengths[1:] -= last[:-1]
-    lengths[:1] += 1
-    longer = np.flatnonzero(lengths > 1)
-    for before in range(1, LONGEST):
-        numbers[longer] = numbers[longer] << BITS | codes[last[longer] - before] & (MORE - 1)
-        longer = longer[lengths[longer] > before + 1]
-    numbers[lengths > LONGEST] = NONSENSE
+    """The number that ends at each of the last characters.
+
+    All characters are taken for a number's end at first: neighbours in memory are read faster than chosen places.
+    """
+    bits, more = codes & np.uint8(MORE - 1), codes // np.uint8(MORE)
+    short = (bits ^ MINUS).astype(np.int16) - MINUS
+    longer = more[:-1]  # 1 for each character from the second on whose number goes on before it
+    for back in range(1, SHORT):
+        short[back:] = short[back:] << BITS * longer | bits[:-back] * longer
+        longer = longer[1:] & more[: -back - 1]
+    ends = SHORT + np.flatnonzero(longer.view(np.bool_))
+    return _lengthened(short[last].astype(np.int64), bits, more, last, ends[more[ends] == 0])
+
+
+def _lengthened(
+    numbers: NDArray[np.int64],
+    bits: NDArray[np.uint8],
+    more: NDArray[np.uint8],
+    last: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Add what stands before the last three characters of those numbers that end at ``ends``."""
+    rows = np.searchsorted(last, ends)
+    for back in range(SHORT, LONGEST):
+        numbers[rows] = numbers[rows] << BITS | bits[ends - back]
+        longer = (more[ends - back - 1] == 1) & (ends > back)
+        rows, ends = rows[longer], ends[longer]
+    numbers[rows] = NONSENSE
     return numbers
 
 

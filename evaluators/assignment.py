@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.protocol import Mode, Protocol
+from evaluators.protocol import Protocol
 from evaluators.scene import Scene
 
 

@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 
 from dataset_adapters.run_lengths import broken_masks, run_lengths
 
-RUNS = st.lists(st.integers(0, 70_000), min_size=1, max_size=30)
+RUNS = st.lists(st.one_of(st.integers(0, 70_000), st.integers(0, 2**27)), min_size=1, max_size=30)
 
 
 def compressed(runs: list[int]) -> bytes:
