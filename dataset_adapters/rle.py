@@ -36,11 +36,6 @@ def area(rle: Rle) -> int:
     return int(coco.area(rle))
 
 
-def areas(rles: Sequence[Rle]) -> NDArray[np.int64]:
-    """(N,) number of pixels in each mask."""
-    return np.asarray(coco.area(list(rles)), dtype=np.int64)
-
-
 def union(rles: Sequence[Rle], size: tuple[int, int]) -> Rle:
     """The pixels that are in any of the masks; ``size`` (height, width) is that of an empty list's answer."""
     return cast(Rle, coco.merge(list(rles))) if rles else empty(size)
@@ -63,21 +58,17 @@ def box(rle: Rle) -> tuple[float, float, float, float]:
     return x, y, x + w, y + h
 
 
-def intersections(
-    rles: Sequence[Rle], regions: Sequence[Rle], pixels: NDArray[np.int64] | None = None
-) -> NDArray[np.int64]:
-    """Common pixels of each mask with each region: (len(rles), len(regions)), exact counts.
-
-    Args:
-        rles, regions: masks of one size.
-        pixels: (len(rles),) the ``areas`` of the masks, if they are at hand.
-    """
-    if not rles or not regions:
-        return np.zeros((len(rles), len(regions)), dtype=np.int64)
-    # With iscrowd the C code divides by the first mask's own area: multiplied back, rounding gives the exact count.
-    share = np.asarray(coco.iou(list(rles), list(regions), [1] * len(regions)), dtype=np.float64)
-    pixels = areas(rles) if pixels is None else pixels
-    return np.rint(share * pixels[:, None]).astype(np.int64)
+def overlaps(rles: Sequence[Rle], regions: Sequence[Rle]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels of N masks, and those that each shares with R regions of the same size: (N,) and (N, R), exact counts."""
+    if not rles:
+        return np.zeros(0, dtype=np.int64), np.zeros((0, len(regions)), dtype=np.int64)
+    height, width = rles[0]["size"]
+    image = from_runs([0, height * width], (height, width))
+    # The IoU with the whole image is the mask's share of it; with iscrowd the C code divides by the mask's own area.
+    # Multiplied back, rounding gives the exact counts.
+    shares = np.asarray(coco.iou(list(rles), [image, *regions], [0] + [1] * len(regions)), dtype=np.float64)
+    pixels = np.rint(shares[:, 0] * (height * width))
+    return pixels.astype(np.int64), np.rint(shares[:, 1:] * pixels[:, None]).astype(np.int64)
 
 
 def from_id_map(ids: NDArray[np.integer], wanted: Callable[[int], bool] | None = None) -> dict[int, Rle]:

@@ -52,12 +52,13 @@ class Census:
         Args:
             predictions: all of them.
             classes: the evaluated classes.
-            areas: pixels of each prediction of an evaluated class.
+            areas: pixels of those of evaluated classes that have any.
             pixels: those of the image.
         """
+        evaluated = sum(p.label in classes for p in predictions)
         return cls(
-            evaluated=areas.size,
-            empty=int(np.count_nonzero(areas == 0)),
+            evaluated=evaluated,
+            empty=evaluated - areas.size,
             large=int(np.count_nonzero(2 * areas > pixels)),
             above_one=sum(p.score > 1 and p.label in classes for p in predictions),
             others=dict(Counter(p.label for p in predictions if p.label not in classes)),

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_adapters import rle
 from dataset_adapters.ground_truth import GroundTruth, Prediction
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError, first_of
@@ -84,10 +83,8 @@ def match_image(
     missing, predictions = predictions is None, predictions or []
     evaluated = [p for p in predictions if p.label in order]
     _check(ground_truth, evaluated)
-    areas = rle.areas([p.rle for p in evaluated])
-    found = [p for p, pixels in zip(evaluated, areas, strict=True) if pixels]
     regions = [s for s in ground_truth.segments if s.label.name in order]
-    scene = Scene.measure(protocol, order, ground_truth.segments, found, areas[areas > 0], ground_truth.size)
+    scene = Scene.measure(protocol, order, ground_truth.segments, evaluated, ground_truth.size)
     outcomes, hit = assign(protocol, scene)
     errors, targets = classify_errors(protocol, scene, outcomes, hit)
     objects = scene.counted(protocol.modes[0])
@@ -103,7 +100,7 @@ def match_image(
         objects=scene.region_classes[objects],
         found=hit[objects],
         has_distances=all(s.distance_m is not None for s in regions) if regions else None,
-        census=Census.of(predictions, order, areas, math.prod(ground_truth.size)),
+        census=Census.of(predictions, order, scene.areas, math.prod(ground_truth.size)),
         missing=missing,
     )
 

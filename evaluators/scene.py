@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset_adapters.ground_truth import Prediction, Segment
-from dataset_adapters.rle import Rle, intersections, union
+from dataset_adapters.rle import overlaps, union
 from evaluators.protocol import Mode, Protocol
 
 
@@ -46,8 +46,7 @@ class Scene:
         protocol: Protocol,
         order: Mapping[str, int],
         segments: Sequence[Segment],
-        found: Sequence[Prediction],
-        areas: NDArray[np.int64],
+        predictions: Sequence[Prediction],
         size: tuple[int, int],
     ) -> Scene:
         """Count the pixels.
@@ -55,19 +54,19 @@ class Scene:
         Args:
             order: class -> index, of the evaluated classes.
             segments: all regions of the image.
-            found: the predictions of evaluated classes that have a pixel.
-            areas: (P,) their pixels.
+            predictions: those of evaluated classes; empty masks are left out.
             size: (height, width) of the image.
         """
         regions = [s for s in segments if s.label.name in order]
         void = union([s.rle for s in segments if protocol.is_void(s)], size)
-        masks = [p.rle for p in found]
-        shared = intersections(masks, [void, *(s.rle for s in regions)], areas)
+        areas, shared = overlaps([p.rle for p in predictions], [void, *(s.rle for s in regions)])
+        seen = np.flatnonzero(areas)
+        found, areas, shared = [predictions[i] for i in seen.tolist()], areas[seen], shared[seen]
         return cls(
             classes=np.array([order[p.label] for p in found], dtype=np.int16),
             scores=np.array([p.score for p in found], dtype=np.float64),
             areas=areas,
-            void_pixels=areas - _covered(masks, areas, regions, size) if protocol.rest_is_void else shared[:, 0],
+            void_pixels=areas - _covered(found, regions, size) if protocol.rest_is_void else shared[:, 0],
             region_classes=np.array([order[s.label.name] for s in regions], dtype=np.int16),
             region_areas=np.array([s.pixels for s in regions], dtype=np.int64),
             shared=shared[:, 1:],
@@ -101,8 +100,6 @@ class Scene:
         return self.fits(mode) & ~self.groups
 
 
-def _covered(
-    masks: Sequence[Rle], areas: NDArray[np.int64], regions: Sequence[Segment], size: tuple[int, int]
-) -> NDArray[np.int64]:
-    """(P,) pixels of each mask on any of the regions."""
-    return intersections(masks, [union([s.rle for s in regions], size)], areas)[:, 0]
+def _covered(found: Sequence[Prediction], regions: Sequence[Segment], size: tuple[int, int]) -> NDArray[np.int64]:
+    """(P,) pixels of each prediction on any of the regions."""
+    return overlaps([p.rle for p in found], [union([s.rle for s in regions], size)])[1][:, 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -24,11 +23,12 @@ def test_every_value_of_an_id_map_becomes_the_mask_that_pycocotools_encodes(ids:
 
 @settings(max_examples=50, deadline=None)
 @given(ID_MAPS, ID_MAPS)
-def test_intersections_are_exact_counts(a: np.ndarray, b: np.ndarray) -> None:
+def test_overlaps_are_exact_counts(a: np.ndarray, b: np.ndarray) -> None:
     b = np.resize(b, a.shape)
-    found = rle.intersections([rle.encode(a == 1), rle.encode(a > 1)], [rle.encode(b == v) for v in range(3)])
-    expected = [[np.count_nonzero(m & (b == v)) for v in range(3)] for m in (a == 1, a > 1)]
-    assert found.tolist() == expected
+    masks = (a == 1, a > 1, a >= 0, a < 0)
+    pixels, shared = rle.overlaps([rle.encode(mask) for mask in masks], [rle.encode(b == v) for v in range(3)])
+    assert pixels.tolist() == [np.count_nonzero(mask) for mask in masks]
+    assert shared.tolist() == [[np.count_nonzero(mask & (b == v)) for v in range(3)] for mask in masks]
 
 
 def test_box_area_union_and_empty() -> None:
@@ -40,6 +40,9 @@ def test_box_area_union_and_empty() -> None:
     assert not rle.decode(rle.union([], (5, 7))).any()
 
 
-@pytest.mark.parametrize("shape", [(0, 0), (0, 3)])
-def test_no_regions_intersect_nothing(shape: tuple[int, int]) -> None:
-    assert rle.intersections([], []).shape == (0, 0)
+def test_no_masks_and_no_regions_overlap_nothing() -> None:
+    some = [rle.encode(np.ones((2, 3), dtype=bool))]
+    for masks, regions in (([], some), (some, []), ([], [])):
+        pixels, shared = rle.overlaps(masks, regions)
+        assert pixels.tolist() == [6] * len(masks)
+        assert shared.shape == (len(masks), len(regions))
