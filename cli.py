@@ -31,6 +31,7 @@ from robsub.command_line import (
     parse_sizes,
     path_option,
     place_options,
+    refuse_all_but,
     refuse_options,
     split_option,
     tell,
@@ -127,7 +128,7 @@ def train(
     place = out or places.run_path(settings.name)
     run = run_training(settings, data.root, place, overwrite=overwrite, resume=resume, options=data.options)
     tell(run.text())
-    tell(f"Next: robsub predict --dataset kitti --checkpoint {run.path}")
+    tell_next(f"predict --dataset kitti --checkpoint {shlex.quote(str(run.path))}")
 
 
 @main.command(short_help="Fill a prediction store.")
@@ -284,10 +285,7 @@ def package(
 
     adapter = data.adapter(dataset)
     if sample:
-        refuse_options(
-            "--sample", "split", "predictions", "out", "min_score", "max_per_image", "classes", "one_bit", "form",
-            "image_list", "workers", "allow_missing", "overwrite",
-        )  # fmt: skip
+        refuse_all_but("--sample", "dataset", "data_root", "profile", "sample")
         report = write_sample(adapter, sample)
         click.echo(report.text())
         sys.exit(0 if report.ok else 1)
@@ -396,13 +394,11 @@ def evaluate(
         report = run_self_test(data.adapter(dataset), split, **choices)
         click.echo(report.text())
         save_result(report.result, wanted, many=False)
-        click.echo(f"Next: robsub evaluate --dataset {dataset} --split {split}")
+        tell_next(f"evaluate --dataset {dataset} --split {split}")
         sys.exit(0 if report.ok else 1)
     if merge:
-        refuse_options(
-            "--merge", "dataset", "split", "data_root", "profile", "frame_sets", "no_cache", "predictions",
-            "annotations", "protocol", "corrected", "matches", "part", "workers", "allow_missing",
-        )  # fmt: skip
+        outputs = ("json_path", "csv_path", "markdown_path", "latex_path")
+        refuse_all_but("--merge", "merge", "resamples", "neg_ap", *outputs)
         names, results = [], iter([merge_results(merge, **choices)])
     else:
         names = [dataset] if dataset else places.predicted_datasets(split, BENCHMARKS)
@@ -410,8 +406,11 @@ def evaluate(
     for result in results:
         click.echo(result.text() + "\n")
         save_result(result, wanted, many=len(names) > 1)
-    files = json_path / "*.json" if json_path and json_path.is_dir() else json_path
-    click.echo(f"Next: robsub table {files}" if files else "Next: robsub evaluate --json results/")
+    if json_path:
+        quoted = shlex.quote(str(json_path))
+        click.echo(f"Next: robsub table {quoted}{'/*.json' if json_path.is_dir() else ''}")
+    else:
+        click.echo("Next: robsub evaluate --json results/")
 
 
 @main.command(short_help="Compare two results, with an interval.")
@@ -427,7 +426,7 @@ def compare(a: Path, b: Path, resamples: int, json_path: Path | None) -> None:
     click.echo(comparison.text())
     if json_path:
         write_json(json_path, comparison.to_json())
-    click.echo(f"Next: robsub evaluate --merge {b} --json results/")
+    click.echo(f"Next: robsub evaluate --merge {shlex.quote(str(b))} --json results/")
 
 
 @main.command(short_help="Print the paper's results table.")

@@ -164,6 +164,8 @@ def distance_option(command: F) -> F:
 
     @functools.wraps(command)
     def with_distance(*args: Any, data: Data, distance: DistanceFormula, **kwargs: Any) -> Any:
+        if kwargs.get("dataset") not in (None, "cityscapes"):
+            refuse_options(f"--dataset {kwargs['dataset']}", "distance")
         return command(*args, data=Data(data.root, replace(data.options, distance=distance)), **kwargs)
 
     add = click.option(
@@ -188,11 +190,20 @@ def refuse_options(beside: str, *names: str) -> None:
     Raises:
         UsageError: one of the named parameters was typed.
     """
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-        if typed and parameter.name in names:
+    for parameter in _typed():
+        if parameter.name in names:
             raise click.UsageError(f"{parameter.opts[0]} means nothing beside {beside}: leave it out")
+
+
+def refuse_all_but(beside: str, *names: str) -> None:
+    """``refuse_options`` for all parameters that are not named."""
+    refuse_options(beside, *(parameter.name or "" for parameter in _typed() if parameter.name not in names))
+
+
+def _typed() -> list[click.Parameter]:
+    context = click.get_current_context()
+    sources = ((p, context.get_parameter_source(p.name or "")) for p in context.command.params)
+    return [parameter for parameter, source in sources if source is ParameterSource.COMMANDLINE]
 
 
 def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:

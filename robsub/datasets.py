@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -136,7 +137,7 @@ def look(adapter: DatasetAdapter, pool: Executor | None = None) -> Inventory:
 def next_step(inventories: list[Inventory], data_root: Path) -> str:
     """What to do after looking at the data."""
     if any(sum(inventory.found.values()) for inventory in inventories):
-        return f"robsub train --data-root {data_root}"
+        return f"robsub train --data-root {shlex.quote(str(data_root))}"
     return f"extract the downloads below {data_root} as docs/data.md says, or name another folder with --data-root"
 
 

@@ -408,9 +408,13 @@ def test_options_that_would_do_nothing_are_refused(world: Path, tmp_path: Path) 
     run(*own, "--matches", tmp_path / "m")
     merged = ("evaluate", "--merge", tmp_path / "m")
     assert "Merged from 1 files" in run(*merged)
-    for option in (("--protocol", "coco"), ("--corrected",), ("--predictions", store), ("--dataset", "kitti")):
+    for option in (
+        ("--protocol", "coco"), ("--corrected",), ("--predictions", store), ("--dataset", "kitti"),
+        ("--distance", "measure=ray"), ("--no-cache",),
+    ):  # fmt: skip
         assert f"{option[0]} means nothing beside --merge" in refusal(*merged, *option)
     assert "--frame-sets means nothing beside --dataset kitti" in refusal(*own, "--frame-sets", __file__)
+    assert "--distance means nothing beside --dataset kitti" in refusal(*own, "--distance", "measure=ray")
     assert "--neg-ap means nothing beside --dataset kitti" in refusal(*own, "--neg-ap", "negative")
     assert "Leave out --annotations" in refusal(*own, "--annotations", tmp_path / "m")
     assert "Next: robsub evaluate --merge" in run("compare", tmp_path / "m", tmp_path / "m", "--bootstrap", "10")
