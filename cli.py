@@ -20,6 +20,8 @@ from robsub import __version__, places
 from robsub.command_line import (
     Commands,
     Data,
+    Share,
+    SomePath,
     allow_missing,
     data_options,
     dataset_option,
@@ -204,8 +206,8 @@ def predict(
 @path_option("--annotations", metavar="FILE", help="Annotations that the ids of COCO results refer to.")
 @click.option("--method", default="robsub", show_default=True, help="Name of the method in a devkit's folder.")
 @path_option("--out", help="Where it goes; another way to say TARGET.")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target_path", metavar="[TARGET]", required=False, type=click.Path(path_type=Path))
+@click.argument("source", type=SomePath(path_type=Path))
+@click.argument("target_path", metavar="[TARGET]", required=False, type=SomePath(path_type=Path))
 def convert(
     dataset: str | None,
     split: str | None,
@@ -249,7 +251,7 @@ def convert(
 @place_options
 @path_option("--predictions", help="Prediction store; predictions/BENCHMARK-SPLIT if not given.")
 @path_option("--out", help="Archive; submissions/BENCHMARK-SPLIT.zip if not given.")
-@click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, help="Leave out objects below that score.")
+@click.option("--min-score", type=Share(), default=0.0, help="Leave out objects below that score.")
 @click.option("--max-per-image", type=click.IntRange(0), help="Keep only the best objects of each image.")
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Keep only that class; repeatable.")
 @click.option("--one-bit", is_flag=True, help="Smaller masks of 1 bit, for servers known to take them.")
@@ -298,7 +300,7 @@ def package(
     if not written.report.ok:
         tell_next(f"predict --dataset {dataset} --split {split}")
     elif split == "test":
-        tell_next(f"verify --benchmark {dataset} --strict {shlex.quote(str(archive))}")
+        tell_next(f"verify --benchmark {dataset} --strict {shlex.quote(str(archive))}", "image_list")
     else:
         tell_use(dataset, split, archive)
     sys.exit(0 if written.report.ok else 1)
@@ -306,7 +308,7 @@ def package(
 
 @main.command(short_help="Find every fault of a submission.")
 @dataset_option(BENCHMARKS, required=True, help="Benchmark whose rules hold.")
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SomePath(path_type=Path))
 @split_option("test")
 @place_options
 @json_file
@@ -349,7 +351,9 @@ def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: 
     show_default=True,
     help="NegAP over images with visual hazards (the paper's caption), or over WildDash's negative frames.",
 )
-@click.option("--bootstrap", "resamples", type=click.IntRange(0), default=0, help="Resamples for 95 % intervals.")
+@click.option(
+    "--bootstrap", "resamples", type=click.IntRange(0, 10_000), default=0, help="Resamples for 95 % intervals."
+)
 @path_option("--matches", metavar="FILE", help="Keep every image's matches there; the same command goes on from it.")
 @click.option("--part", metavar="K/N", callback=parse_part, help="Evaluate the K-th of N parts; merge with --merge.")
 @path_option("--merge", multiple=True, metavar="FILE", help="Merge matches files into one result; repeatable.")
@@ -414,9 +418,11 @@ def evaluate(
 
 
 @main.command(short_help="Compare two results, with an interval.")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
-@click.option("--bootstrap", "resamples", type=click.IntRange(1), default=1000, show_default=True, help="Resamples.")
+@click.argument("a", type=SomePath(path_type=Path))
+@click.argument("b", type=SomePath(path_type=Path))
+@click.option(
+    "--bootstrap", "resamples", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Resamples."
+)
 @json_file
 def compare(a: Path, b: Path, resamples: int, json_path: Path | None) -> None:
     """Compare two matches files of the same images (evaluate --matches): the differences and their 95 % intervals."""
@@ -430,7 +436,7 @@ def compare(a: Path, b: Path, resamples: int, json_path: Path | None) -> None:
 
 
 @main.command(short_help="Print the paper's results table.")
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, required=True, type=SomePath(path_type=Path))
 @click.option(
     "--format", "style", type=click.Choice(("markdown", "latex", "csv")), default="markdown", show_default=True,
     help="How the table is written.",

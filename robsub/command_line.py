@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import shlex
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -20,8 +23,8 @@ from dataset_adapters.base import SPLITS, DatasetAdapter
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import ADAPTERS, get_adapter
-from robsub.config import read_settings
 from robsub.files import explain
+from robsub.settings import default_map
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,9 +57,11 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command with robsub.toml's defaults and translate its errors."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a terminal without a tick still gets every line
+                stream.reconfigure(errors="backslashreplace")
         try:
-            names = {name: [p.name or "" for p in command.params] for name, command in self.commands.items()}
-            ctx.default_map = read_settings(names)
+            ctx.default_map = default_map(self.commands)
             return super().invoke(ctx)
         except InputError as error:
             raise Refusal(str(error)) from error
@@ -74,12 +79,16 @@ def tell(text: str) -> None:
         click.echo(text)
 
 
-def tell_next(command: str) -> None:
-    """Print which command comes next, with the data root that was typed for this one."""
-    context = click.get_current_context()
-    typed = context.get_parameter_source("data_root") is ParameterSource.COMMANDLINE
-    root = f" --data-root {shlex.quote(str(context.params['data_root']))}" if typed else ""
-    tell(f"Next: robsub {command}{root}")
+def tell_next(command: str, *also: str) -> None:
+    """Print which command comes next, with the places and editions of data that were typed for this one."""
+    given = click.get_current_context().params
+    words = [
+        f" {option.opts[0]} {shlex.quote(str(value))}"
+        for option in _typed()
+        if option.name in ("data_root", "profile", *also)
+        for value in (given[option.name] if option.multiple else [given[option.name]])
+    ]
+    tell(f"Next: robsub {command}{''.join(words)}")
 
 
 def tell_use(dataset: str, split: str, path: Path) -> None:
@@ -87,9 +96,33 @@ def tell_use(dataset: str, split: str, path: Path) -> None:
     tell_next(f"evaluate --dataset {dataset} --split {split} --predictions {shlex.quote(str(path))}")
 
 
+class SomePath(click.Path):
+    """A path that is not the empty text, which an unset variable of a script is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A Path."""
+        if not str(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Share(click.FloatRange):
+    """A number from 0 to 1, and no NaN."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """A float."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number from 0 to 1", param, ctx)
+        return number
+
+
 def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:
     """An option that takes a path."""
-    return click.option(*names, type=click.Path(path_type=Path), **kwargs)
+    return click.option(*names, type=SomePath(path_type=Path), **kwargs)
 
 
 def dataset_option(names: tuple[str, ...], **kwargs: Any) -> Callable[[F], F]:
@@ -190,20 +223,21 @@ def refuse_options(beside: str, *names: str) -> None:
     Raises:
         UsageError: one of the named parameters was typed.
     """
-    for parameter in _typed():
-        if parameter.name in names:
-            raise click.UsageError(f"{parameter.opts[0]} means nothing beside {beside}: leave it out")
+    for option in _typed():
+        if option.name in names:
+            raise click.UsageError(f"{option.opts[0]} means nothing beside {beside}: leave it out")
 
 
 def refuse_all_but(beside: str, *names: str) -> None:
-    """``refuse_options`` for all parameters that are not named."""
-    refuse_options(beside, *(parameter.name or "" for parameter in _typed() if parameter.name not in names))
+    """``refuse_options`` for all that are not named."""
+    refuse_options(beside, *(option.name or "" for option in _typed() if option.name not in names))
 
 
-def _typed() -> list[click.Parameter]:
+def _typed() -> list[click.Option]:
+    """The options that were typed."""
     context = click.get_current_context()
-    sources = ((p, context.get_parameter_source(p.name or "")) for p in context.command.params)
-    return [parameter for parameter, source in sources if source is ParameterSource.COMMANDLINE]
+    options = (p for p in context.command.params if isinstance(p, click.Option))
+    return [p for p in options if context.get_parameter_source(p.name or "") is ParameterSource.COMMANDLINE]
 
 
 def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""From TOML to checked values: recipes, and ``robsub.toml``, the defaults of the commands typed in its folder.
+"""From TOML to checked values: the recipes.
 
 Unknown names are refused with the nearest known one; nothing is ever ignored in silence.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -18,43 +18,8 @@ from robsub.recipe_limits import require_limits
 
 RECIPES = Path(__file__).with_name("recipes")
 """The recipes that come with robsub, ``<name>.toml``."""
-SETTINGS_FILE = Path("robsub.toml")
 
 Config = TypeVar("Config", ModelConfig, TrainConfig, InferenceConfig)
-
-
-def read_settings(options: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
-    """Defaults for every command.
-
-    Args:
-        options: command -> names of its options.
-
-    Returns:
-        command -> option -> value, as click's ``default_map`` takes it; empty without a file.
-
-    Raises:
-        InputError: the file is no TOML, or names an unknown command or option; with the nearest known one.
-    """
-    if not SETTINGS_FILE.is_file():
-        return {}
-    settings = read_toml(SETTINGS_FILE)
-    shared = {name: value for name, value in settings.items() if not isinstance(value, dict)}
-    known = {name: None for names in options.values() for name in names}
-    for name in shared:
-        if name not in known:
-            raise unknown_setting(SETTINGS_FILE, name, known)
-    for command in settings.keys() - shared.keys():
-        if command not in options:
-            raise unknown_setting(SETTINGS_FILE, command, options)
-        for name in settings[command]:
-            if name not in options[command]:
-                raise unknown_setting(
-                    SETTINGS_FILE, f"{command}.{name}", {f"{command}.{n}": 0 for n in options[command]}
-                )
-    return {
-        command: {**{n: v for n, v in shared.items() if n in names}, **settings.get(command, {})}
-        for command, names in options.items()
-    }
 
 
 def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:

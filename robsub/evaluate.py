@@ -251,7 +251,7 @@ def read_part(text: str) -> tuple[int, int]:
         InputError: it is something else.
     """
     numbers = text.split("/")
-    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+    if len(numbers) != 2 or not all(number.isdecimal() and len(number) < 10 for number in numbers):
         raise InputError(f"--part {text}", found="no part", expected="K/N, such as 2/4", fix="Mend the option.")
     return int(numbers[0]), int(numbers[1])
 

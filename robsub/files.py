@@ -32,13 +32,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the disk is full, or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a terminal is written to, not replaced
+        with naming(path):
+            yield path
+        return
+    final = Path(os.path.realpath(path))  # a link stays one
+    temporary = final.with_name(f".{final.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(final)
     except OSError as error:
         raise explain(error, path) from error
     finally:
@@ -56,9 +61,9 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, UTF-8."""
+    """Write a text file atomically, UTF-8; what is no text in a file's name is written as ``\\udc..``."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: object) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -376,6 +379,55 @@ def test_settings_that_do_not_exist_are_refused(tmp_path: Path, monkeypatch: pyt
         assert words in refusal("datasets")
     settings.write_text('data_root = "elsewhere"')
     assert "elsewhere: found no such folder" in refusal("datasets")
+
+
+def test_settings_have_the_names_and_the_types_of_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "robsub.toml"
+    for text, words in [
+        ("data_root = true", "robsub.toml: found data_root = True, expected what --data-root takes (text or a number"),
+        ("data_root = ['a']", "found data_root = ['a']"),
+        ("[evaluate]\nno_cache = 7", "expected what --no-cache takes (true or false is wanted)"),
+        ("[evaluate]\nbootstrap = 1979-05-27", "found bootstrap = datetime.date(1979, 5, 27)"),
+        ("[evaluate]\nbootstrap = -1", "found bootstrap = -1"),
+        ("[package]\nmin_score = nan", "found min_score = nan"),
+        ("[evaluate]\nresamples = 5", "the unknown setting 'evaluate.resamples'"),
+    ]:
+        settings.write_text(text)
+        assert words in refusal("evaluate")
+    settings.write_text('profile = "scannet=rob2018"\n[datasets]\njson = "found.json"\ndata_root = 5')
+    assert "5: found no such folder" in refusal("datasets")
+
+
+def test_settings_take_effect(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "robsub.toml").write_text(
+        f"data_root = '{world}'\n[evaluate]\nbootstrap = 20\njson = 'r.json'\npredictions = '{store}'\nworkers = 1"
+    )
+    run("evaluate", "--dataset", "kitti")
+    assert json.loads((tmp_path / "r.json").read_text())["intervals"]["resamples"] == 20
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("package", "--benchmark", "kitti", "--min-score", "nan"), "no number from 0 to 1"),
+        (("package", "--benchmark", "kitti", "--out", ""), "the path is empty"),
+        (("evaluate", "--bootstrap", "10000000000"), "not in the range"),
+        (("evaluate", "--part", f"1/{'1' * 5000}"), "expected K/N, such as 2/4"),
+    ],
+)
+def test_values_that_no_option_can_take_are_refused(command: tuple[str, ...], words: str) -> None:
+    assert words in refusal(*command)
+
+
+def test_a_terminal_without_ticks_gets_every_line(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "robsub", "package", "--benchmark", "kitti", "--sample", tmp_path / "sample.zip"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u2713" in done.stdout
 
 
 @pytest.mark.parametrize("command", list(main.commands))
