@@ -109,6 +109,7 @@ def package(
         packer = _coco_packer(adapter, frames, selection, out, image_list)
     identity = {
         "benchmark": adapter.name,
+        "profile": adapter.profile,
         "split": split,
         "images": len(frames),
         "images_expected": adapter.frames_expected(split) or len(frames),
@@ -123,11 +124,13 @@ def package(
     manifest = None if overwrite else _finished(out, manifest_path, identity)
     reused = manifest is not None
     if manifest is None:
+        if not (overwrite or manifest_path.exists()):
+            _require_free(out)
         packing = _Packing(store, ClassNames.of(adapter), packer)
         with atomic_path(out) as temporary:
             contents = packer.write(temporary, _pack_all(packing, adapter.name, frames, workers))
-        manifest = {**identity, "contents": contents, "sha256": file_digest(out)}
-        write_json(manifest_path, manifest)
+            manifest = {**identity, "contents": contents, "sha256": file_digest(temporary)}
+            write_json(manifest_path, manifest)  # first: no archive of ours ever stands without one
     report = verify(adapter, out, split, image_list=image_list, allow_missing=allow_missing, workers=workers)
     return Package(out, manifest, report, reused, layout.zip_limit_mb)
 
@@ -176,6 +179,14 @@ def _finished(out: Path, manifest_path: Path, identity: dict[str, Any]) -> dict[
         return None
     same = all(manifest.get(key) == value for key, value in identity.items())
     return manifest if same and manifest.get("sha256") == file_digest(out) else None
+
+
+def _require_free(out: Path) -> None:
+    if out.exists():
+        raise InputError(
+            out, found="a file that robsub did not write, or that lost its manifest", expected="a free name",
+            fix="Choose another with --out, or replace it with --overwrite.",
+        )  # fmt: skip
 
 
 def _require_all(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame], store: PredictionStore) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from dataset_adapters import rle
 from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
@@ -32,7 +32,7 @@ from robsub.predictions import MANIFEST, PredictionWriter
 from robsub.recipe import InferenceConfig
 from robsub.training.checkpoint import checkpoint_file, load_checkpoint
 from robsub.training.distributed import join_run, leave_cores
-from robsub.training.mishaps import OUT_OF_MEMORY
+from robsub.training.mishaps import OUT_OF_MEMORY, loader_advice
 
 T = TypeVar("T")
 
@@ -79,6 +79,8 @@ class Detector:
         masks = paste_to_rle(found.mask_probs.cpu(), found.boxes.cpu(), size, self.inference.mask_threshold)
         rows = zip(found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), masks, strict=True)
         for label, score, (x1, y1, x2, y2), mask in rows:
+            if not rle.area(mask):
+                continue
             box = (round(x1, 2), round(y1, 2), round(x2, 2), round(y2, 2))
             yield Prediction(self.classes[label - 1], round(score, 6), box, mask)
 
@@ -162,7 +164,7 @@ def predict(
         "versions": {"robsub": __version__, "torch": str(torch.__version__)},
     }
     with join_run() as process:
-        if overwrite and process.is_main:
+        if overwrite and process.is_main and not process.restarted:
             remove_store(out)
         broken: list[InputError] = []
         with process.main_first():  # it makes the store
@@ -174,7 +176,8 @@ def predict(
                 detector = load_detector(file, state, process.device, inference)
                 mine = missing[process.rank :: process.world_size]
                 pipeline = Pipeline(detector, adapter, writer, amp=amp, skip_broken=skip_broken)
-                broken = pipeline.run(DataLoader(Photos(mine), batch_size, num_workers=workers, collate_fn=list))
+                with loader_advice("--workers", workers, "the same command goes on with the images that are missing"):
+                    broken = pipeline.run(DataLoader(Photos(mine), batch_size, num_workers=workers, collate_fn=list))
         skipped = [str(error) for errors in process.gather(broken) for error in errors]
         if process.is_main:
             list_skipped(out, skipped)
@@ -229,7 +232,13 @@ def save_attention(adapter: DatasetAdapter, split: Split, checkpoint: Path, imag
     state = load_checkpoint(file)
     missing_classes(adapter, state["classes"], file)
     with join_run() as process:
-        detector = load_detector(file, state, process.device)
+        if process.is_main:
+            _write_attention(load_detector(file, state, process.device), adapter, frame, file, out)
+        process.wait()
+    return out / f"{image}.png"
+
+
+def _write_attention(detector: Detector, adapter: DatasetAdapter, frame: Frame, file: Path, out: Path) -> None:
     photo = read_photo(frame.image)
     found, attention = attend(detector.model, photo, detector.indices(tuple(adapter.class_map.values())))
     if not attention or not len(found):
@@ -238,12 +247,11 @@ def save_attention(adapter: DatasetAdapter, split: Split, checkpoint: Path, imag
             expected="objects that look at others", fix="Choose another image, or another checkpoint.",
         )  # fmt: skip
     records = attention_record(found, attention, detector.classes)
-    write_json(out / f"{image}.json", {"image": image, "objects": records})
+    write_json(out / f"{frame.name}.json", {"image": frame.name, "objects": records})
     pixels = photo.permute(1, 2, 0).numpy()
     rows = [[draw_attention(pixels, record, head) for head in attention] for record in records[:PICTURED]]
-    with atomic_path(out / f"{image}.png") as temporary:
+    with atomic_path(out / f"{frame.name}.png") as temporary:
         sheet(rows, height=max(240, photo.shape[1])).save(temporary, format="PNG")
-    return out / f"{image}.png"
 
 
 def list_skipped(store: Path, skipped: Sequence[str]) -> None:
@@ -254,20 +262,21 @@ def list_skipped(store: Path, skipped: Sequence[str]) -> None:
 
 
 def remove_store(path: Path) -> None:
-    """Delete a prediction store, and nothing that is not one.
+    """Delete a prediction store or an empty folder, and nothing else; the manifest goes last, so that what a killed
+    command leaves is a store still.
 
     Raises:
         InputError: the folder holds something else.
     """
-    if not path.exists():
-        return
-    foreign = [p.name for p in path.iterdir() if p.name != MANIFEST and p.suffix not in (".jsonl", ".tmp")]
-    if foreign or not (path / MANIFEST).is_file():
+    files = sorted(path.iterdir(), key=lambda p: p.name == MANIFEST) if path.exists() else []
+    foreign = [p.name for p in files if p.name != MANIFEST and p.suffix not in (".jsonl", ".tmp")]
+    if foreign or (files and files[-1].name != MANIFEST):
         raise InputError(
             path, found=f"a folder with {foreign[0] if foreign else 'no manifest.json'}", expected="a prediction store",
             fix="Robsub deletes nothing else; choose another folder with --out.",
         )  # fmt: skip
-    shutil.rmtree(path)
+    for file in files:
+        file.unlink()
 
 
 class Photos(Dataset[tuple[Frame, Tensor] | InputError]):

@@ -99,10 +99,18 @@ class MaskRCNN(nn.Module):
                 among an image's detections. None for all.
 
         With ``inference.flip`` or ``inference.sizes`` each image is seen several times (``robsub.model.augmentation``).
+        Group norm sees padding too, so only images that are padded alike share a batch: no neighbour changes what is
+        found on an image.
         """
         inference = self.roi_heads.inference
         if inference.flip or inference.sizes:
             return [detect_in_views(self, image, classes) for image in images]
+        found: dict[int, Detections] = {}
+        for group in self.transform.alike(images):
+            found.update(zip(group, self._detect([images[i] for i in group], classes), strict=True))
+        return [found[i] for i in range(len(images))]
+
+    def _detect(self, images: Sequence[Tensor], classes: Sequence[int] | None) -> list[Detections]:
         batch = self.transform(images)
         features = self.backbone(batch.tensors)
         proposals, _ = self.rpn(batch, features)

@@ -75,7 +75,7 @@ class NonLocalRoIBlock(nn.Module):
         g = self.g(x).mean(dim=(2, 3))  # (N, D_g): pooled first; the sum over RoIs does not mind the order
         values = torch.split(exact(g), [len(a) for a in attention])  # per image (n, D_g)
         with no_autocast(x.device):
-            y = torch.cat([a @ v for a, v in zip(attention, values, strict=True)])  # (N, D_g)
+            y = torch.cat([exact(g)[:0], *(a @ v for a, v in zip(attention, values, strict=True))])  # (N, D_g)
         tiled = y.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])  # (N, D_g, H, W)
         return torch.cat((x, tiled), dim=1)  # (N, D + D_g, H, W)
 
@@ -95,7 +95,7 @@ class NonLocalRoIBlock(nn.Module):
         """
         counts = [len(x)] if rois_per_image is None else [int(count) for count in rois_per_image]
         if sum(counts) != len(x) or min(counts, default=0) < 0:
-            raise ValueError(f"rois_per_image {counts} adds up to {sum(counts)}, but x holds {len(x)} RoIs")
+            raise ValueError(f"rois_per_image {counts} is no list of counts that add up to the {len(x)} RoIs of x")
         q = torch.split(exact(self.phi(x).flatten(1)), counts)  # (N, D_f, H, W), per image (n, D_f * H * W)
         k = torch.split(exact(self.psi(x).flatten(1)), counts)  # (N, D_f, H, W), per image (n, D_f * H * W)
         with no_autocast(x.device):

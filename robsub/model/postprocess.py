@@ -20,6 +20,9 @@ MIN_SCORE = 1e-4
 """A box whose score decays below this is dropped (Detectron's ``score_thresh`` of soft-NMS)."""
 MIN_SIDE = 0.01
 """Boxes with a shorter side, pixels, are dropped."""
+PICKS_AT_A_TIME = 256
+"""Picks that are held against all candidates of their class at a time: memory for thousands of picks is that for so
+many."""
 
 
 class ScoredBoxes(NamedTuple):
@@ -153,10 +156,8 @@ def box_voting(
         beta: temperature or exponent of some methods.
     """
     boxes = found.boxes.double()
-    pick, voter = torch.where(kept.labels[:, None] == found.labels)  # (p,) all pairs of a class, by pick
-    iou = _overlap(kept.boxes.double().index_select(0, pick), boxes.index_select(0, voter))  # (p,)
-    near = iou >= iou_threshold
-    pick, voter, iou = pick[near], voter[near], iou[near]  # (v,) the votes
+    parts = [_votes(kept, found, first, iou_threshold) for first in range(0, len(kept.labels), PICKS_AT_A_TIME)]
+    pick, voter, iou = (torch.cat(part) for part in zip(*parts, strict=True)) if parts else _votes(kept, found, 0, 1)
     raw = found.scores.double()[voter]  # (v,)
 
     def over_votes(values: Tensor) -> Tensor:
@@ -166,6 +167,15 @@ def box_voting(
     moved = over_votes(raw[:, None] * boxes[voter]) / over_votes(raw)[:, None]  # (k, 4)
     scores = kept.scores if method == "id" else _voted_scores(method, raw, iou, over_votes, beta)
     return ScoredBoxes(moved.to(kept.boxes.dtype), scores.to(kept.scores.dtype), kept.labels)
+
+
+def _votes(kept: ScoredBoxes, found: ScoredBoxes, first: int, iou_threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(v,) pick, candidate and IoU of every vote for some of the picks, from ``first`` on."""
+    some = slice(first, first + PICKS_AT_A_TIME)
+    pick, voter = torch.where(kept.labels[some, None] == found.labels)  # (p,) all pairs of a class, by pick
+    iou = _overlap(kept.boxes[some].double().index_select(0, pick), found.boxes.double().index_select(0, voter))
+    near = iou >= iou_threshold
+    return pick[near] + first, voter[near], iou[near]
 
 
 def _voted_scores(method: str, raw: Tensor, iou: Tensor, over_votes: Callable[[Tensor], Tensor], beta: float) -> Tensor:
@@ -179,7 +189,7 @@ def _voted_scores(method: str, raw: Tensor, iou: Tensor, over_votes: Callable[[T
         case "generalized_avg":
             return (over_votes(raw**beta) / count) ** (1 / beta)
         case "quasi_sum":
-            return over_votes(raw) / count**beta
+            return (over_votes(raw) / count**beta).clamp(max=1)  # which a beta below 1 can leave
         case "temp_avg":
             # Detectron's softmax of (log p, log(1 - p)) / beta, in its two-class form.
             return over_votes(torch.sigmoid(torch.logit(raw) / beta)) / count

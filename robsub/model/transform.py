@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -39,11 +40,18 @@ class InputTransform(nn.Module):
         """
         inputs = [self.resize(self.normalise(image), min_size or self.min_size) for image in images]
         sizes = [(image.shape[1], image.shape[2]) for image in inputs]
-        height, width = (-(-max(side) // SIZE_DIVISOR) * SIZE_DIVISOR for side in zip(*sizes, strict=True))
-        batch = inputs[0].new_zeros(len(inputs), 3, height, width)
+        batch = inputs[0].new_zeros(len(inputs), 3, *padded_size(sizes))
         for canvas, image in zip(batch, inputs, strict=True):
             canvas[:, : image.shape[1], : image.shape[2]] = image
         return ImageList(batch, sizes)
+
+    def alike(self, images: Sequence[Tensor]) -> list[list[int]]:
+        """Indices of the images whose batches have the same (H', W'), group by group."""
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for index, image in enumerate(images):
+            new = input_size((image.shape[1], image.shape[2]), self.min_size, self.max_size)
+            groups[padded_size([new])].append(index)
+        return list(groups.values())
 
     def normalise(self, image: Tensor) -> Tensor:
         """(3, H, W) float32 with the configured mean and scale taken out."""
@@ -62,6 +70,12 @@ def input_size(size: tuple[int, int], min_size: int, max_size: int) -> tuple[int
     """The (height, width) an image gets: its shorter side ``min_size``, but its longer side at most ``max_size``."""
     scale = min(min_size / min(size), max_size / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def padded_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The (height, width) of a batch of images of these sizes."""
+    height, width = (-(-max(side) // SIZE_DIVISOR) * SIZE_DIVISOR for side in zip(*sizes, strict=True))
+    return height, width
 
 
 def scale_boxes(boxes: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:

@@ -52,10 +52,15 @@ def _more_parts(config: TrainConfig, images: int) -> str:
 
 
 @contextmanager
-def loader_advice(config: TrainConfig) -> Iterator[None]:
+def loader_advice(setting: str, workers: int, afterwards: str) -> Iterator[None]:
     """Turn the sudden end of a process that loads images into a paragraph.
 
-    The loader tells of it wherever the training happens to be: torch raises it from a signal.
+    The loader tells of it wherever the work happens to be: torch raises it from a signal.
+
+    Args:
+        setting: what says how many processes load.
+        workers: how many.
+        afterwards: what is kept, for who lowers it.
     """
     try:
         yield
@@ -63,9 +68,8 @@ def loader_advice(config: TrainConfig) -> Iterator[None]:
         if "DataLoader worker" not in str(error):
             raise
         raise InputError(
-            "train.workers", found="a loading process that was killed, most often for memory",
-            expected=f"{config.workers} of them, alive",
-            fix="Lower train.workers; the same command goes on from the checkpoint.",
+            setting, found="a loading process that was killed, most often for memory",
+            expected=f"{workers} of them, alive", fix=f"Lower {setting}; {afterwards}.",
         ) from error  # fmt: skip
 
 

@@ -151,7 +151,7 @@ class Trainer:
         if self._validation_is_missing(log):
             self._validate(images, log)
         before = ready = time.perf_counter()
-        with loader_advice(config):
+        with loader_advice("train.workers", config.workers, "the same command goes on from the checkpoint"):
             for samples in self._batches(images):
                 done = self._progress()
                 if done >= 1:

@@ -145,9 +145,9 @@ def test_image_without_proposals(config: ModelConfig) -> None:
 
 
 def test_a_batch_is_its_images(config: ModelConfig) -> None:
-    """Padding beyond an image is the mean colour: of the same size, images do not influence each other."""
+    """Images do not influence each other, of whatever sizes, and come back in their order."""
     model = build(config, recipe.InferenceConfig(score_threshold=0.0, detections_per_image=5)).eval()
-    images = [torch.rand(3, 96, 192) for _ in range(3)]
+    images = [torch.rand(3, *size) for size in ((96, 192), (192, 96), (96, 192), (90, 100))]
     for alone, together in zip((model([image])[0] for image in images), model(images), strict=True):
         torch.testing.assert_close(alone.boxes, together.boxes, rtol=0, atol=1e-2)
         torch.testing.assert_close(alone.mask_probs, together.mask_probs, rtol=0, atol=1e-4)

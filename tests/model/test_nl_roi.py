@@ -106,8 +106,13 @@ def test_shapes_are_known_without_numbers() -> None:
 
 @pytest.mark.parametrize("counts", [[4, 4], [4, 6], [-1, 10], []])
 def test_wrong_counts_are_named(counts: list[int]) -> None:
-    with pytest.raises(ValueError, match=rf"{re.escape(str(counts))} adds up to {sum(counts)}, but x holds 9 RoIs"):
+    with pytest.raises(ValueError, match=rf"{re.escape(str(counts))} is no list of counts that add up to the 9 RoIs"):
         block()(rois(9), counts)
+
+
+@pytest.mark.parametrize("counts", [None, [], [0], [0, 0]])
+def test_no_rois_of_any_number_of_images(counts: list[int] | None) -> None:
+    assert block()(rois(9)[:0], counts).shape == (0, D + D_G, 7, 7)
 
 
 def test_scale_is_read_in_every_pass() -> None:

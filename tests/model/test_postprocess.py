@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torchvision.ops import batched_nms
 
 from robsub import recipe
+from robsub.model import postprocess
 from robsub.model.postprocess import ScoredBoxes, box_voting, candidates, final_boxes, soft_nms
 
 Array = NDArray[np.float64]
@@ -128,6 +129,22 @@ def test_beta_of_one_makes_four_methods_the_average() -> None:
     assert not torch.allclose(average, kept.scores)
     for method in ("generalized_avg", "quasi_sum", "temp_avg"):
         torch.testing.assert_close(box_voting(kept, found, method, 0.8).scores, average)
+
+
+def test_voting_in_parts_is_voting_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = inside(clustered(120, 3))
+    kept = soft_nms(found, "linear", 0.5, 0.5, 50)
+    whole = box_voting(kept, found, "avg", 0.8)
+    monkeypatch.setattr(postprocess, "PICKS_AT_A_TIME", 7)
+    for part, expected in zip(box_voting(kept, found, "avg", 0.8), whole, strict=True):
+        torch.testing.assert_close(part, expected, rtol=0, atol=0)
+
+
+def test_scores_stay_in_their_range() -> None:
+    found = inside(clustered(120, 2))
+    kept = soft_nms(found, "linear", 0.5, 0.5, 20)
+    scores = box_voting(kept, found, "quasi_sum", 0.3, beta=0.1).scores
+    assert scores.max() == 1
 
 
 def test_hard_is_torchvisions_nms() -> None:

@@ -81,6 +81,22 @@ def test_a_damaged_manifest_means_that_the_archive_is_written_again(
     assert json.loads((tmp_path / "s.zip.manifest.json").read_text()) == whole.manifest
 
 
+def test_another_programs_file_is_not_replaced(world: Path, store: PredictionStore, tmp_path: Path) -> None:
+    adapter, out = get_adapter("kitti", world), tmp_path / "thesis.zip"
+    out.write_bytes(b"years of work")
+    with pytest.raises(InputError, match=r"thesis\.zip: found a file that robsub did not write"):
+        package(adapter, "trainval", store, out, workers=1)
+    assert out.read_bytes() == b"years of work"
+    assert package(adapter, "trainval", store, out, overwrite=True, workers=1).report.ok
+
+
+def test_another_edition_is_another_archive(world: Path, tmp_path: Path) -> None:
+    store = PredictionStore(write_ground_truth_store(world, "scannet", "val", tmp_path / "scannet"))
+    for profile in (ScanNet, ScanNetRob2018):
+        made = package(profile(world / "scannet"), "val", store, tmp_path / "s.zip", allow_missing=True, workers=1)
+        assert (made.reused, made.report.ok) == (False, True)
+
+
 def test_size_and_number_of_files_are_told(world: Path, store: PredictionStore, tmp_path: Path) -> None:
     text = package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", workers=1).text()
     assert re.search(r"\d files \(a plain zip holds 65,535\), .* MB \(the server is said to take 500\)$", text)

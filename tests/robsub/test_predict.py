@@ -6,6 +6,8 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,17 @@ import pytest
 import torch
 from PIL import Image
 
+import robsub.predict
+from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from robsub.model.detections import Detections
 from robsub.photos import read_photo
-from robsub.predict import BATCHES_UNDER_WAY, Detector, ahead, load_detector, predict, save_attention
+from robsub.predict import BATCHES_UNDER_WAY, Detector, ahead, load_detector, predict, remove_store, save_attention
 from robsub.predictions import MANIFEST, PredictionStore
 from robsub.training.checkpoint import load_checkpoint
+from robsub.training.distributed import Process
 
 CPU = torch.device("cpu")
 
@@ -60,6 +65,43 @@ def test_store_holds_what_the_network_finds(kitti: Path, checkpoint: Path, tmp_p
         assert [(p.label, p.score, p.rle) for p in got] == [(p.label, p.score, p.rle) for p in expected]
         assert len(got) == 5
     assert predict(adapter, "test", checkpoint, tmp_path / "store").new == 0
+
+
+def test_objects_without_a_pixel_are_left_out(kitti: Path, checkpoint: Path) -> None:
+    adapter = get_adapter("kitti", kitti)
+    detector = load_detector(checkpoint, load_checkpoint(checkpoint), CPU)
+    image = read_photo(adapter.frames("test")[0].image)
+    found = detector.model.detect([image])[0]
+    found.mask_probs[0] = 0
+    predictions = list(detector.predictions(found, (image.shape[1], image.shape[2])))
+    assert len(predictions) < len(found)
+    assert all(rle.area(p.rle) for p in predictions)
+
+
+def test_overwriting_deletes_a_store_or_nothing(tmp_path: Path) -> None:
+    remove_store(tmp_path / "missing")
+    remove_store(tmp_path)
+    (tmp_path / "a.jsonl").write_text("somebody's lines")
+    with pytest.raises(InputError, match="a folder with no manifest"):
+        remove_store(tmp_path)
+    (tmp_path / MANIFEST).write_text("{}")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"a folder with notes\.txt"):
+        remove_store(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    (tmp_path / "notes.txt").unlink()
+    remove_store(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_restart_of_torchrun_overwrites_nothing(
+    kitti: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = get_adapter("kitti", kitti)
+    again = partial(predict, adapter, "test", checkpoint, tmp_path / "store", overwrite=True)
+    assert (again().new, again().new) == (2, 2)
+    monkeypatch.setattr(robsub.predict, "join_run", lambda: nullcontext(Process(0, 1, CPU, restarted=True)))
+    assert again().new == 0
 
 
 def test_broken_images_are_listed_and_tried_again(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -43,3 +43,9 @@ def test_two_processes_fill_a_fresh_store_and_tell_it_once(kitti: Path, checkpoi
     (tmp_path / "two/rank-00001.jsonl").unlink()
     assert "8 images of kitti train, 4 of them new" in predict_by_two(kitti, checkpoint, tmp_path / "two")
     assert "8 of them new" in predict_by_two(kitti, checkpoint, tmp_path / "two", "--overwrite")
+
+
+def test_two_processes_write_one_picture_of_attention(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:
+    name = get_adapter("kitti", kitti).frames("train")[0].name
+    predict_by_two(kitti, checkpoint, tmp_path / "looks", "--attention", name)
+    assert {path.name for path in (tmp_path / "looks").iterdir()} == {f"{name}.json", f"{name}.png"}
