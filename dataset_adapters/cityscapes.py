@@ -7,7 +7,7 @@ Sources: cityscapesScripts README (layout, disparity), ``preparation/json2instan
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.images import read_disparity
 from dataset_adapters.labels import ROAD_CLASSES, ROAD_LABELS
-from dataset_adapters.problems import InputError, Problem
+from dataset_adapters.problems import InputError, Problem, first_of
 from dataset_adapters.rle import box, decode
 from dataset_adapters.submission.layout import SubmissionLayout
 
@@ -109,7 +109,9 @@ class Cityscapes(DatasetAdapter):
                     yield path
 
     def remarks(self) -> Iterator[Problem]:
-        """The coarse annotations are recognised and left aside."""
+        """The coarse annotations are recognised and left aside; distances are wanted for all frames or for none."""
+        for split in ("train", "val"):
+            yield from self._lacking_disparity(self.list_frames(split))
         for path in (self.root / "gtCoarse", self.root / "leftImg8bit" / "train_extra"):
             if path.is_dir():
                 yield remark(
@@ -117,6 +119,16 @@ class Cityscapes(DatasetAdapter):
                     expected="fine annotations: coarse polygons leave most outlines and small objects out",
                     fix="They are left aside; remove them if space is short.",
                 )  # fmt: skip
+
+    def _lacking_disparity(self, frames: Sequence[Frame]) -> Iterator[Problem]:
+        places = [self._stereo(frame)[0] for frame in frames if frame.ground_truth]
+        missing = [path for path in places if not path.is_file()]
+        if 0 < len(missing) < len(places):
+            yield remark(
+                "disparity-missing", missing[0], found=first_of("no such file", len(missing)),
+                expected=f"the disparity of all {len(places)} frames of the split, or of none",
+                fix="Extract disparity_trainvaltest.zip again: without it AP100m and AP50m cannot be told.",
+            )  # fmt: skip
 
     def _annotation(self, photo: Path, frame: str) -> Path:
         ids = self._sibling(photo, frame, "gtFine", INSTANCE_IDS)

@@ -202,7 +202,7 @@ class ScanNet(DatasetAdapter):
         """The scenes of the official list, None if it is not there."""
         path = self.root / f"scannetv2_{split}.txt"
         try:
-            return set(path.read_text(encoding="utf-8").split()) if path.is_file() else None
+            return set(path.read_text(encoding="utf-8-sig").split()) if path.is_file() else None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(
                 path, found=f"no list of scenes ({error})", expected="text with a scene like scene0000_00 a line",

@@ -98,7 +98,8 @@ def verify_submission(
         contents.check_lists(lists, frames)
         contents.check_masks(lambda jobs: progress(survey(archive, jobs, workers), len(jobs)))
         contents.finish(lists)
-    return make_report(path, log, frames=len(frames), predictions=contents.predictions, files=len(archive.names()))
+    told = len(frames) or count or len(lists.by_frame)
+    return make_report(path, log, frames=told, predictions=contents.predictions, files=len(archive.names()))
 
 
 def _skip_unknown(frames: Mapping[str, tuple[int, int] | None], expected: int, lists: ListFiles, log: FaultLog) -> None:

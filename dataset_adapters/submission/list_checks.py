@@ -151,7 +151,11 @@ def tell_places(layout: SubmissionLayout, lists: ListFiles, log: FaultLog) -> No
     home = posixpath.dirname(layout.list_name)
     for frame, name in lists.by_frame.items():
         if posixpath.dirname(name) != home and frame not in lists.doubled:
-            log.add(name, Finding("list-place", f"the folder {posixpath.dirname(name)!r}", expected=repr(home)))
+            log.add(name, Finding("list-place", _place(posixpath.dirname(name)), expected=_place(home)))
+
+
+def _place(folder: str) -> str:
+    return f"the folder {folder!r}" if folder else "the root of the archive"
 
 
 def _root_folder(archive: Archive, folders: Collection[str], home: str) -> str | None:

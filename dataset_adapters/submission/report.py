@@ -101,7 +101,7 @@ class VerifyReport:
 
     Attributes:
         path: the archive.
-        frames: frames that the benchmark expects.
+        frames: frames that the benchmark expects; those with a list file where nobody knows.
         predictions: lines of all list files.
         files: readable files in the archive.
         checks: all checks in order.

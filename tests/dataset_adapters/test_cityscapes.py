@@ -193,6 +193,17 @@ def test_distances_need_the_frames_own_camera(tmp_path: Path) -> None:
         adapter.ground_truth(frame)
 
 
+def test_a_frame_without_the_others_disparity_is_told(tmp_path: Path) -> None:
+    for number in range(3):
+        cityscapes_frame(tmp_path, PLAIN, number=number)
+    adapter = get_adapter("cityscapes", tmp_path)
+    assert list(adapter.remarks()) == []
+    save(adapter.root / "disparity/val/aachen/aachen_000001_000019_disparity.png", np.zeros((6, 8), dtype=np.uint16))
+    (told,) = adapter.remarks()
+    assert (told.code, told.found) == ("disparity-missing", "no such file, the first of 2")
+    assert "all 3 frames" in told.expected
+
+
 def test_every_choice_of_formula_reaches_the_reader(tmp_path: Path) -> None:
     first, second = (
         get_adapter("cityscapes", tmp_path, Options(distance=DistanceFormula(zero_disparity=zero)))

@@ -87,7 +87,7 @@ def test_built_in_split_and_official_lists_agree_on_their_rooms(tmp_path: Path) 
     adapter = get_adapter("scannet", tmp_path)
     assert [f.name for f in adapter.frames("val")] == ["scene0011_00_000000", "scene0011_01_000000"]
     assert [f.name for f in adapter.frames("train")] == ["scene0012_00_000000"]
-    (adapter.root / "scannetv2_val.txt").write_text("scene0012_00\n")
+    (adapter.root / "scannetv2_val.txt").write_text("\ufeffscene0012_00\n", encoding="utf-8")  # as Windows saves it
     assert [f.name for f in adapter.frames("val")] == ["scene0012_00_000000"]
 
 
