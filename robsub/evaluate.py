@@ -329,7 +329,7 @@ def _frame_notes(found: int, expected: int) -> list[str]:
 
 def _split_notes(split: Split, source: PredictionSource) -> list[str]:
     """A store may hold a larger split, as trainval does val; one that holds another is told by what is missing."""
-    made_for = source.manifest.get("split", split) if isinstance(source, PredictionStore) else split
+    made_for = source.manifest.get("split") or split if isinstance(source, PredictionStore) else split
     return [] if made_for == split else [f"The store says that its predictions are of split {made_for!r}."]
 
 
