@@ -295,8 +295,10 @@ def _image_name(path: Path, place: _Place, line: bytes) -> str:
     name = IMAGE_NAME.search(line)
     try:
         if name is not None:
-            return str(json.loads(name[1]))
-    except ValueError:  # an escape that JSON lacks, or bytes that are no UTF-8
+            text = str(json.loads(name[1]))
+            text.encode("utf-8", "surrogateescape")
+            return text
+    except ValueError:  # an escape that JSON lacks, bytes that are no UTF-8, or half of a surrogate pair
         pass
     raise InputError(
         path / place.shard, line=place.line, found="a line without an image name",

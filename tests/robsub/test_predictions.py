@@ -100,6 +100,7 @@ def test_a_store_of_another_data_set_is_refused(tmp_path: Path) -> None:
         (b'"size": [6, 9], "inst', b'"size": [1e999, 9], "inst'),
         (b'"image": "a"', rb'"image": "\q"'),
         (b'"image": "a"', b'"image": "\xff"'),
+        (b'"image": "a"', rb'"image": "\ud800"'),
         (b'"instances": [', b'"deep": ' + 100_000 * b"[" + b', "instances": ['),
     ],
 )
