@@ -354,14 +354,15 @@ def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: 
 @click.option(
     "--bootstrap", "resamples", type=click.IntRange(0, 10_000), default=0, help="Resamples for 95 % intervals."
 )
-@path_option("--matches", metavar="FILE", help="Keep every image's matches there; the same command goes on from it.")
+# Places to write to stay text: a path would lose the slash at its end that makes it a folder.
+@click.option("--matches", metavar="FILE", help="Keep every image's matches there; the same command goes on from it.")
 @click.option("--part", metavar="K/N", callback=parse_part, help="Evaluate the K-th of N parts; merge with --merge.")
 @path_option("--merge", multiple=True, metavar="FILE", help="Merge matches files into one result; repeatable.")
 @click.option("--self-test", is_flag=True, help="Score the ground truth itself: every number must be 100.")
-@json_file
-@path_option("--csv", "csv_path", metavar="FILE", help="Write the per-class table there as CSV.")
-@path_option("--markdown", "markdown_path", metavar="FILE", help="Write it there as Markdown.")
-@path_option("--latex", "latex_path", metavar="FILE", help="Write it there as LaTeX.")
+@click.option("--json", "json_path", metavar="FILE", help="Write the result there as JSON.")
+@click.option("--csv", "csv_path", metavar="FILE", help="Write the per-class table there as CSV.")
+@click.option("--markdown", "markdown_path", metavar="FILE", help="Write it there as Markdown.")
+@click.option("--latex", "latex_path", metavar="FILE", help="Write it there as LaTeX.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
 def evaluate(
@@ -374,23 +375,25 @@ def evaluate(
     neg_ap: NegAP,
     merge: tuple[Path, ...],
     self_test: bool,
-    json_path: Path | None,
-    csv_path: Path | None,
-    markdown_path: Path | None,
-    latex_path: Path | None,
+    json_path: str | None,
+    csv_path: str | None,
+    markdown_path: str | None,
+    latex_path: str | None,
     **choices: Any,
 ) -> None:
     """Score predictions locally by the benchmark's own protocol.
 
-    With several data sets the paths to write to are folders, such as results/.
+    With several data sets the paths to write to, --matches too, are folders, such as results/.
     """
     from robsub.evaluate import evaluate_many
     from robsub.evaluate import merge as merge_results
-    from robsub.results import save_result
+    from robsub.results import require_folders, save_result
     from robsub.self_test import self_test as run_self_test
 
     wanted = {"json": json_path, "csv": csv_path, "md": markdown_path, "tex": latex_path}
     choices |= {"resamples": resamples, "neg_ap": neg_ap}
+    if choices["protocol"] and not PROTOCOLS[choices["protocol"]].negative_ap:
+        refuse_options(f"--protocol {choices['protocol']}", "neg_ap")
     if self_test:
         if dataset is None:
             raise click.UsageError("--self-test needs --dataset")
@@ -406,13 +409,15 @@ def evaluate(
         names, results = [], iter([merge_results(merge, **choices)])
     else:
         names = [dataset] if dataset else places.predicted_datasets(split, BENCHMARKS)
+        if len(names) > 1:
+            require_folders(wanted)
         results = evaluate_many(names, split, data.root, predictions, annotations, data.options, **choices)
     for result in results:
         click.echo(result.text() + "\n")
         save_result(result, wanted, many=len(names) > 1)
     if json_path:
-        quoted = shlex.quote(str(json_path))
-        click.echo(f"Next: robsub table {quoted}{'/*.json' if json_path.is_dir() else ''}")
+        quoted = shlex.quote(str(Path(json_path)))
+        click.echo(f"Next: robsub table {quoted}{'/*.json' if Path(json_path).is_dir() else ''}")
     else:
         click.echo("Next: robsub evaluate --json results/")
 

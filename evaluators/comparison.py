@@ -49,18 +49,24 @@ class Comparison:
     Attributes:
         benchmark, split, protocol: what both are of.
         images: on how many images.
+        images_expected: images that the split should have.
+        images_missing: for A and B, how many of the images have no predictions and count as empty.
         resamples: how many resamples the intervals come from.
         metrics: metric -> its difference; metrics without a value are left out.
         provenance: name -> value for A and B.
+        notes: what a reader has to know of ``A``, of ``B``, and of ``both``.
     """
 
     benchmark: str
     split: str
     protocol: str
     images: int
+    images_expected: int
+    images_missing: dict[str, int]
     resamples: int
     metrics: dict[str, Difference]
     provenance: dict[str, dict[str, str]]
+    notes: dict[str, list[str]]
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as plain JSON values."""
@@ -75,8 +81,15 @@ class Comparison:
         ]  # fmt: skip
         head = ["", "A", "B", "B - A", "low", "high", "B wins", "clear"]
         title = f"{self.benchmark} {self.split}, protocol {self.protocol}, the same {self.images} images"
+        title += f" of {self.images_expected}{self._missing()}"
         note = f"low, high: 95 % interval of the difference; B wins: share of {self.resamples} resamples of the images"
-        return "\n".join([title, *aligned([head, *rows]), note])
+        remarks = [f"note on {of}: {remark}" for of, remarks in self.notes.items() for remark in remarks]
+        return "\n".join([title, *aligned([head, *rows]), note, *remarks])
+
+    def _missing(self) -> str:
+        if not any(self.images_missing.values()):
+            return ""
+        return f"; without predictions: {', '.join(f'{n} in {name}' for name, n in self.images_missing.items())}"
 
 
 def compare_pools(a: Pool, b: Pool, metrics: Sequence[Metric], resampling: Resampling) -> dict[str, Difference]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dataset_adapters.json_files import UNFIT
 from dataset_adapters.problems import InputError
 from evaluators.bootstrap import LEVEL, Interval
 from evaluators.error_weights import ErrorWeight
@@ -99,19 +101,19 @@ class EvaluationResult:
                 benchmark=str(data["benchmark"]),
                 split=str(data["split"]),
                 protocol=str(data["protocol"]),
-                images=int(data["images"]),
-                images_expected=int(data["images_expected"]),
-                metrics=_values(data["metrics"]),
-                classes={name: _values(values) for name, values in data["classes"].items()},
-                frame_sets={name: _values(values) for name, values in data.get("frame_sets", {}).items()},
-                images_missing=int(data.get("images_missing", 0)),
-                intervals={str(k): (float(v[0]), float(v[1])) for k, v in intervals.get("metrics", {}).items()},
-                resamples=int(intervals.get("resamples", 0)),
-                errors={str(k): _weight(v) for k, v in data.get("errors", {}).items()},
+                images=_count("images", data["images"]),
+                images_expected=_count("images_expected", data["images_expected"]),
+                metrics=_values("metrics", data["metrics"]),
+                classes={name: _values(name, values) for name, values in data["classes"].items()},
+                frame_sets={name: _values(name, values) for name, values in data.get("frame_sets", {}).items()},
+                images_missing=_count("images_missing", data.get("images_missing", 0)),
+                intervals={name: _interval(name, pair) for name, pair in intervals.get("metrics", {}).items()},
+                resamples=_count("resamples", intervals.get("resamples", 0)),
+                errors={name: _weight(name, weight) for name, weight in data.get("errors", {}).items()},
                 provenance={str(k): str(v) for k, v in data.get("provenance", {}).items()},
                 notes=tuple(map(str, data.get("notes", ()))),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except UNFIT as error:
             raise InputError(
                 source, found=f"no evaluation result ({type(error).__name__}: {error})",
                 expected="the JSON that 'robsub evaluate --json' writes", fix="Evaluate again and name that file.",
@@ -145,16 +147,37 @@ class EvaluationResult:
         return render_result(self, "latex")
 
 
-def _values(data: Mapping[str, float | None]) -> dict[str, float | None]:
-    for name, value in data.items():
-        if not isinstance(value, int | float | None):
-            raise TypeError(f"{name} is {value!r}")
-    return dict(data)
+def _values(where: str, data: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else _number(f"{where}: {name}", value) for name, value in data.items()}
+
+
+def _number(name: str, value: Any) -> float:
+    """A number as JSON has it; NaN, infinity and what is too large for a float are none."""
+    if not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise _unfit(name, value, "a number")
+    return value
+
+
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value <= sys.maxsize:
+        raise _unfit(name, value, "a count")
+    return value
+
+
+def _interval(name: str, bounds: Any) -> Interval:
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        raise _unfit(f"intervals: {name}", bounds, "two bounds")
+    return _number(f"intervals: {name}", bounds[0]), _number(f"intervals: {name}", bounds[1])
+
+
+def _weight(name: str, data: Mapping[str, Any]) -> ErrorWeight:
+    gain = data["gain"]
+    return ErrorWeight(_count(f"errors: {name}", data["count"]), None if gain is None else _number(name, gain))
+
+
+def _unfit(name: str, value: Any, wanted: str) -> TypeError:
+    return TypeError(f"{name} is {value!r:.40}, not {wanted}")
 
 
 def _lists(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
     return {name: list(bounds) for name, bounds in intervals.items()}
-
-
-def _weight(data: Mapping[str, Any]) -> ErrorWeight:
-    return ErrorWeight(int(data["count"]), None if data["gain"] is None else float(data["gain"]))

@@ -61,12 +61,7 @@ def summarise(
         ValueError: an image is there twice.
     """
     pool = Pool.of(protocol, labels, list(matches))
-    metrics, own_notes = computable_metrics(pool)
-    parts = [(metrics, pool)]
-    if protocol.negative_ap and frame_sets:
-        parts.append(([NEG_AP], pool.subset(_negative_frames(frame_sets, neg_ap))))
-    if protocol.negative_ap:
-        own_notes.append(NEG_AP_NOTES[neg_ap] if frame_sets else "NegAP is absent: the frame sets are not known.")
+    parts, own_notes = measured_parts(pool, frame_sets, neg_ap)
     tables = [part.table(wanted) for wanted, part in parts]
     rows = {name: {k: v for table in tables for k, v in table[name].items()} for name in tables[0]}
     return EvaluationResult(
@@ -88,7 +83,20 @@ def summarise(
     )
 
 
-def computable_metrics(pool: Pool) -> tuple[list[Metric], list[str]]:
+def measured_parts(
+    pool: Pool, frame_sets: Mapping[str, frozenset[str]], neg_ap: NegativeAp = "hazards"
+) -> tuple[list[tuple[list[Metric], Pool]], list[str]]:
+    """Metrics and the images that they are measured on; and notes on how, or on why a metric is absent."""
+    metrics, notes = _computable_metrics(pool)
+    parts = [(metrics, pool)]
+    if not pool.protocol.negative_ap:
+        return parts, notes if neg_ap == "hazards" else [*notes, f"Protocol {pool.protocol.name} has no NegAP."]
+    if not frame_sets:
+        return parts, [*notes, "NegAP is absent: the frame sets are not known."]
+    return [*parts, ([NEG_AP], pool.subset(_negative_frames(frame_sets, neg_ap)))], [*notes, NEG_AP_NOTES[neg_ap]]
+
+
+def _computable_metrics(pool: Pool) -> tuple[list[Metric], list[str]]:
     """The metrics that the ground truth allows, and a note on those that it does not."""
     with_objects = [image for image in pool.images if image.has_distances is not None]
     lacking = [image.frame for image in with_objects if not image.has_distances]

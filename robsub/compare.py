@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dataset_adapters.problems import InputError
 from evaluators.bootstrap import Resampling
-from evaluators.comparison import Comparison, compare_pools
+from evaluators.comparison import Comparison, Difference, compare_pools
 from evaluators.pooling import Pool
-from evaluators.summary import computable_metrics
+from evaluators.protocol import Metric
+from evaluators.summary import measured_parts
 from robsub.matches_file import MatchesHead, read_matches
-
-SHARED = ("benchmark", "split", "protocol", "rules", "classes", "ground_truth")
 
 
 def compare(a: Path, b: Path, resamples: int = 1000) -> Comparison:
@@ -26,33 +26,47 @@ def compare(a: Path, b: Path, resamples: int = 1000) -> Comparison:
     Raises:
         InputError: a file cannot be read, or the two are not of the same images by the same protocol.
     """
-    (head, pool_a), (other, pool_b) = (_pool(path) for path in (a, b))
-    difference = head.difference(other, SHARED) or _difference(pool_a, pool_b)
+    (head, images_a), (other, images_b) = (read_matches(path) for path in (a, b))
+    pool_a, pool_b = (Pool.of(head.rule_book(), head.labels(), images) for images in (images_a, images_b))
+    difference = head.difference(other, MatchesHead.COMMON) or _difference(pool_a, pool_b)
     if difference:
         raise InputError(
             b, found=difference, expected=f"the same images, ground truth and protocol as in {a}",
             fix="Evaluate both with the same data, --split, --protocol and --matches.",
         )  # fmt: skip
-    metrics, _ = computable_metrics(pool_a)
+    frame_sets = {name: frozenset(sets) for name, sets in head.frame_sets.items()}
+    parts, notes = measured_parts(pool_a, frame_sets)
     return Comparison(
         benchmark=head.benchmark,
         split=head.split,
         protocol=head.protocol,
         images=len(pool_a.images),
+        images_expected=head.images_expected,
+        images_missing={name: _missing(pool) for name, pool in (("A", pool_a), ("B", pool_b))},
         resamples=resamples,
-        metrics=compare_pools(pool_a, pool_b, metrics, Resampling(resamples)),
+        metrics=_differences(parts, pool_b, Resampling(resamples)),
         provenance={name: {"file": str(path), **h.provenance} for name, path, h in (("A", a, head), ("B", b, other))},
+        notes={"A": _notes(head, pool_a), "B": _notes(other, pool_b), "both": notes},
     )
 
 
-def _pool(path: Path) -> tuple[MatchesHead, Pool]:
-    head, images = read_matches(path)
-    try:
-        return head, Pool.of(head.rule_book(), head.labels(), images)
-    except ValueError as error:
-        raise InputError(
-            path, found=str(error), expected="every image once", fix="Delete the file and evaluate again."
-        ) from error
+def _differences(
+    parts: Sequence[tuple[Sequence[Metric], Pool]], b: Pool, resampling: Resampling
+) -> dict[str, Difference]:
+    """Metric -> difference, each on the images of its own part of A."""
+    differences: dict[str, Difference] = {}
+    for metrics, a in parts:
+        if a.images:
+            differences |= compare_pools(a, b.subset({image.frame for image in a.images}), metrics, resampling)
+    return differences
+
+
+def _missing(pool: Pool) -> int:
+    return sum(image.missing for image in pool.images)
+
+
+def _notes(head: MatchesHead, pool: Pool) -> list[str]:
+    return [*head.notes, *pool.census.notes(pool.labels)]
 
 
 def _difference(a: Pool, b: Pool) -> str | None:

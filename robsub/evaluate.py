@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from evaluators.summary import NegativeAp, summarise
 from robsub.coco_results import CocoResults
 from robsub.match_frames import MatchJob, match_all
 from robsub.matches_file import MatchesHead, MatchesWriter, read_matches
-from robsub.places import store_path
+from robsub.places import matches_path, store_path
 from robsub.predictions import MANIFEST, PredictionSource, PredictionStore, open_store
 from robsub.provenance import ground_truth_digest, predictions_digest, versions
 
@@ -44,7 +44,8 @@ class Choices(TypedDict, total=False):
         workers: processes; all cores if not given. The result is the same for any number.
         neg_ap: which reading of the paper's NegAP (docs/quirks.md).
         resamples: resamples of the images for the 95 % intervals; none if not given.
-        matches: file that keeps every image's matches; a run with the same file goes on from there.
+        matches: file that keeps every image's matches, or a folder with one for each data set; a run with the same one
+            goes on from there.
         part: (k, n) evaluates only the k-th of n parts of the split, counted from 1.
     """
 
@@ -54,7 +55,7 @@ class Choices(TypedDict, total=False):
     workers: int | None
     neg_ap: NegativeAp
     resamples: int
-    matches: Path | None
+    matches: str | Path | None
     part: tuple[int, int] | None
 
 
@@ -128,6 +129,8 @@ def evaluate_many(
     **choices: Unpack[Choices],
 ) -> Iterator[EvaluationResult]:
     """``evaluate`` data sets by name, their predictions at ``predictions`` or else at their default places."""
+    if matches := choices.get("matches"):
+        matches_path(matches, "benchmark", split, many=len(datasets) > 1)  # refuse one file for all before the work
     for name in datasets:
         adapter = get_adapter(name, data_root, options)
         require_annotated(adapter, split)
@@ -159,14 +162,10 @@ def evaluate(
     head = _head(job, split, everything)
     with ExitStack() as stack:
         path = choices.get("matches")
-        writer = stack.enter_context(MatchesWriter(path, head)) if path else None
+        place = matches_path(path, adapter.name, split) if path else None
+        writer = stack.enter_context(MatchesWriter(place, head)) if place else None
         images = list(match_all(job, frames, choices.get("workers"), writer))
-    notes = [
-        *head.notes,
-        *_frame_notes(len(frames), head.images_expected),
-        *_choice_notes(adapter),
-        *_frame_set_notes(frames, head),
-    ]
+    notes = [*head.notes, *_frame_notes(len(frames), head.images_expected)]
     return _summarise(head, job.names.labels, protocol, images, notes, choices)
 
 
@@ -192,6 +191,8 @@ def merge(paths: Sequence[Path], **choices: Unpack[Choices]) -> EvaluationResult
         notes |= dict.fromkeys(other.notes)
         images += more
     own_notes = [f"Merged from {len(paths)} files.", *_frame_notes(len(images), head.images_expected)]
+    if len(digests) > 1:
+        own_notes.append(f"The merged parts are of {len(digests)} different predictions.")
     head = replace(head, provenance={**head.provenance, "predictions_sha256": " ".join(sorted(digests))})
     return _summarise(head, head.labels(), head.rule_book(), images, [*notes, *own_notes], choices)
 
@@ -280,7 +281,9 @@ def _missing(
 
 def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
     truth, predictions = ground_truth_digest(job.adapter, frames), predictions_digest(job.source)
-    digests = {"predictions_sha256": predictions, "ground_truth_sha256": truth}
+    frame_sets = job.adapter.frame_sets()
+    facts = {"profile": job.adapter.profile, **job.adapter.choices}
+    facts |= {"predictions_sha256": predictions, "ground_truth_sha256": truth}
     return MatchesHead(
         benchmark=job.adapter.name,
         split=split,
@@ -290,13 +293,15 @@ def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
         images_expected=job.adapter.frames_expected(split) or len(frames),
         ground_truth=" ".join((truth, *job.adapter.choices.values())),
         predictions=predictions,
-        frame_sets={name: tuple(sorted(sets)) for name, sets in sorted(job.adapter.frame_sets().items())},
-        provenance={
-            **versions(),
-            **job.adapter.choices,
-            **{name: digest for name, digest in digests.items() if digest},
-        },
-        notes=(*job.source.notes(), *_split_notes(split, job.source), *_unknown_notes(frames, job.source)),
+        frame_sets={name: tuple(sorted(sets)) for name, sets in sorted(frame_sets.items())},
+        provenance={**versions(), **{name: fact for name, fact in facts.items() if fact}},
+        notes=(
+            *job.source.notes(),
+            *_split_notes(split, job.source),
+            *_unknown_notes(frames, job.source),
+            *_choice_notes(job.adapter),
+            *_frame_set_notes(frames, frame_sets),
+        ),
     )
 
 
@@ -329,7 +334,7 @@ def _frame_notes(found: int, expected: int) -> list[str]:
 
 def _split_notes(split: Split, source: PredictionSource) -> list[str]:
     """A store may hold a larger split, as trainval does val; one that holds another is told by what is missing."""
-    made_for = source.manifest.get("split", split) if isinstance(source, PredictionStore) else split
+    made_for = source.manifest.get("split") or split if isinstance(source, PredictionStore) else split
     return [] if made_for == split else [f"The store says that its predictions are of split {made_for!r}."]
 
 
@@ -350,6 +355,6 @@ def _choice_notes(adapter: DatasetAdapter) -> list[str]:
     return [f"The {name} is not the default: {choice}." for name, choice in others]
 
 
-def _frame_set_notes(frames: Sequence[Frame], head: MatchesHead) -> list[str]:
-    outside = [frame.name for frame in frames if frame.name not in head.frame_sets] if head.frame_sets else []
+def _frame_set_notes(frames: Sequence[Frame], frame_sets: Mapping[str, frozenset[str]]) -> list[str]:
+    outside = [frame.name for frame in frames if frame.name not in frame_sets] if frame_sets else []
     return [f"{len(outside)} of {len(frames)} images are in no frame set, first {outside[0]}."] if outside else []

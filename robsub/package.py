@@ -23,7 +23,7 @@ from robsub import __version__
 from robsub.coco_package import CocoPacker, coco_ids, require_coco
 from robsub.evaluate import missing_frames
 from robsub.files import atomic_path, file_digest, read_json, write_json
-from robsub.predictions import PredictionStore
+from robsub.predictions import MANIFEST, PredictionStore
 from robsub.verify import require_layout, verify
 
 Form = Literal["native", "coco"]
@@ -32,13 +32,14 @@ Form = Literal["native", "coco"]
 
 @dataclass(frozen=True)
 class Package:
-    """A written archive: its manifest and what verification says of it."""
+    """A written archive: its manifest, what verification says of it, and what the predictions' store has to say."""
 
     path: Path
     manifest: dict[str, Any]
     report: VerifyReport
     reused: bool
     limit_mb: int | None
+    notes: tuple[str, ...] = ()
 
     def text(self) -> str:
         """A paragraph for the terminal; the archive itself comes last."""
@@ -54,6 +55,7 @@ class Package:
             lines.append(f"{empty} of {images} images have no objects, and so nothing in the list.")
         if images < expected:
             lines.append(f"{expected - images} of {expected} images are missing: a server will reject it.")
+        lines += [f"Note: {note}" for note in self.notes]
         limit = f"the server is said to take {self.limit_mb}" if self.limit_mb else "the server's limit is not public"
         lines.append(
             f"{self.path}{' was already there' if self.reused else ''}: {images} images, "
@@ -96,10 +98,12 @@ def package(
         workers: processes that encode masks; all cores if None. The bytes are the same for any number.
 
     Raises:
-        InputError: images or predictions are missing and ``allow_missing`` is not given, a class of the selection is
-            not the benchmark's, or its server does not take the form; nothing is written then.
+        InputError: the predictions are of another split, images or predictions are missing and ``allow_missing`` is not
+            given, a class of the selection is not the benchmark's, or its server does not take the form; nothing is
+            written then.
     """
     layout = require_layout(adapter)
+    _require_split(store, split)
     selection.check(adapter.labels)
     frames = adapter.frames(split)
     if not allow_missing:
@@ -132,7 +136,7 @@ def package(
             manifest = {**identity, "contents": contents, "sha256": file_digest(temporary)}
             write_json(manifest_path, manifest)  # first: no archive of ours ever stands without one
     report = verify(adapter, out, split, image_list=image_list, allow_missing=allow_missing, workers=workers)
-    return Package(out, manifest, report, reused, layout.zip_limit_mb)
+    return Package(out, manifest, report, reused, layout.zip_limit_mb, tuple(store.notes()))
 
 
 def _coco_packer(
@@ -186,6 +190,15 @@ def _require_free(out: Path) -> None:
         raise InputError(
             out, found="a file that robsub did not write, or that lost its manifest", expected="a free name",
             fix="Choose another with --out, or replace it with --overwrite.",
+        )  # fmt: skip
+
+
+def _require_split(store: PredictionStore, split: Split) -> None:
+    """Frames of two splits may share their names, as those of KITTI's training and testing do."""
+    if not store.covers(split):
+        raise InputError(
+            store.path / MANIFEST, found=f"predictions of split {store.manifest['split']!r}",
+            expected=f"predictions of {split!r}", fix="Name the right store with --predictions, or this one's --split.",
         )  # fmt: skip
 
 

@@ -62,17 +62,32 @@ def predicted_datasets(split: str, datasets: tuple[str, ...]) -> list[str]:
     return found
 
 
-def result_path(wanted: Path, benchmark: str, split: str, kind: str, *, many: bool) -> Path:
+def result_path(wanted: str | Path, benchmark: str, split: str, kind: str, *, many: bool) -> Path:
     """Where one result goes: the file that was asked for, or a file of its own in the folder that was asked for.
+
+    Args:
+        wanted: the place as it was typed; a slash at its end, or no suffix, makes it a folder.
+        benchmark, split: what the result is of.
+        kind: suffix of a file of its own.
+        many: the result is one of several.
 
     Raises:
         InputError: several results are wanted in one file.
     """
-    if wanted.is_dir() or not wanted.suffix:
-        return wanted / f"{benchmark}-{split}.{kind}"
+    return _place(wanted, f"{benchmark}-{split}.{kind}", is_folder=not Path(wanted).suffix, many=many)
+
+
+def matches_path(wanted: str | Path, benchmark: str, split: str, *, many: bool = False) -> Path:
+    """Where the matches of an evaluation go: like ``result_path``, but a file may lack a suffix."""
+    return _place(wanted, f"{benchmark}-{split}.matches", is_folder=False, many=many)
+
+
+def _place(wanted: str | Path, name: str, *, is_folder: bool, many: bool) -> Path:
+    if is_folder or str(wanted).endswith("/") or Path(wanted).is_dir():
+        return Path(wanted) / name
     if many:
         raise InputError(
             wanted, found="one file for several data sets", expected="a folder, such as results/",
             fix="Name a folder, or choose one data set with --dataset.",
         )  # fmt: skip
-    return wanted
+    return Path(wanted)

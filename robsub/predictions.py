@@ -17,13 +17,15 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.json_files import UNFIT
 from dataset_adapters.problems import InputError, first_of
 from dataset_adapters.run_lengths import broken_masks
 from robsub.files import explain, file_digest, read_json, write_json
@@ -60,6 +62,21 @@ class _Place:
     offset: int
 
 
+@dataclass(slots=True)
+class _Index:
+    """Where everything stands in the shards.
+
+    Attributes:
+        places: frame -> the line it stands on, of several the last one.
+        overridden: frame -> how many earlier lines of it there are, for frames that have any.
+        cut: the unfinished lines.
+    """
+
+    places: dict[str, _Place] = field(default_factory=dict)
+    overridden: dict[str, int] = field(default_factory=dict)
+    cut: list[_Place] = field(default_factory=list)
+
+
 class PredictionStore:
     """Read access to a store.
 
@@ -77,12 +94,12 @@ class PredictionStore:
                 path, found="no manifest.json" if path.is_dir() else "no such folder", expected="a prediction store",
                 fix="Make one with 'robsub predict', or name another with --predictions.",
             )  # fmt: skip
-        self.manifest: dict[str, Any] = read_json(path / MANIFEST, "the manifest of a prediction store")
-        self._index, self._cut = _index(path)
+        self.manifest = _read_manifest(path)
+        self._index = _index(path)
 
     def frames(self) -> Collection[str]:
         """The frames that the store has a line for."""
-        return self._index.keys()
+        return self._index.places.keys()
 
     def digest(self) -> str:
         """SHA-256 over all shards, hexadecimal."""
@@ -95,14 +112,12 @@ class PredictionStore:
         Raises:
             InputError: the line is damaged, or its masks have another size than the frame.
         """
-        if frame not in self._index:
+        if frame not in self._index.places:
             return None
-        place, record = self._index[frame], self._record(frame)
-        try:
+        place = self._index.places[frame]
+        with self._record(place) as record:
             found = (int(record["size"][0]), int(record["size"][1]))
             predictions = [_from_json(item) for item in record["instances"]]
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise self._damaged(place, error) from error
         self._require_size(frame, {found, *((p.rle["size"][0], p.rle["size"][1]) for p in predictions)}, size)
         if broken := broken_masks([p.rle["counts"] for p in predictions], size[0] * size[1]):
             what = first_of(f"the mask of instance {broken[0]} does not fill {size[1]} x {size[0]} pixels", len(broken))
@@ -112,20 +127,36 @@ class PredictionStore:
 
     def count(self, frame: str) -> int:
         """How many predictions the frame's line holds."""
-        return len(self._record(frame).get("instances", ()))
+        with self._record(self._index.places[frame]) as record:
+            return len(record["instances"])
+
+    def covers(self, split: str) -> bool:
+        """Whether its predictions are of the split, by its manifest; one that names no split may be of any."""
+        made_for = self.manifest.get("split") or split
+        return made_for == split or (made_for == "trainval" and split in ("train", "val"))
 
     def notes(self) -> list[str]:
-        """The lines that a killed program left unfinished; they are no part of the store."""
-        return [f"{place.shard}:{place.line} is cut off; its image has no predictions in it." for place in self._cut]
+        """The lines that are no part of the store: overridden ones, and those that a killed program left unfinished."""
+        cut = [
+            f"{place.shard}:{place.line} is cut off; its image has no predictions in it." for place in self._index.cut
+        ]
+        if not (overridden := self._index.overridden):
+            return cut
+        images = f"{len(overridden)} images, first {min(overridden)}"
+        return [
+            f"{sum(overridden.values())} lines count nothing, for a later line is of the same image: {images}.",
+            *cut,
+        ]
 
-    def _record(self, frame: str) -> Any:
-        place = self._index[frame]
+    @contextmanager
+    def _record(self, place: _Place) -> Iterator[Any]:
+        """A line's JSON; every failure while it is taken apart in the ``with`` block names the line."""
         with (self.path / place.shard).open("rb") as file:
             file.seek(place.offset)
             line = file.readline()
         try:
-            return json.loads(line)
-        except ValueError as error:
+            yield json.loads(line)
+        except UNFIT as error:
             raise self._damaged(place, error) from error
 
     def _damaged(self, place: _Place, error: Exception) -> InputError:
@@ -135,7 +166,7 @@ class PredictionStore:
         )  # fmt: skip
 
     def _require_size(self, frame: str, found: set[tuple[int, int]], size: tuple[int, int]) -> None:
-        place = self._index[frame]
+        place = self._index.places[frame]
         for height, width in sorted(found - {size}):
             raise InputError(
                 self.path / place.shard, line=place.line, found=f"{frame} with {width} x {height} pixels",
@@ -187,10 +218,10 @@ class PredictionWriter:
         path.mkdir(parents=True, exist_ok=True)
         self.manifest = dict(manifest)
         if (path / MANIFEST).is_file():
-            self._require_same(read_json(path / MANIFEST, "the manifest of a prediction store"))
+            self._require_same(_read_manifest(path))
         else:
             write_json(path / MANIFEST, self.manifest)
-        self.done = set(_index(path)[0])
+        self.done = set(_index(path).places)
         """The frames that are already there."""
         _cut_unfinished(path / f"{shard}.jsonl")
         self._file = (path / f"{shard}.jsonl").open("ab", buffering=0)  # a line is on its way when add returns
@@ -227,16 +258,29 @@ class PredictionWriter:
                 )  # fmt: skip
 
 
-def _index(path: Path) -> tuple[dict[str, _Place], list[_Place]]:
-    """frame -> the line it stands on, of several the last one, over all shards; and the unfinished lines."""
-    whole, cut = {}, []
+def _read_manifest(path: Path) -> dict[str, Any]:
+    manifest = read_json(path / MANIFEST, "the manifest of a prediction store")
+    if isinstance(manifest, dict) and all(isinstance(manifest.get(key), str | None) for key in ("dataset", "split")):
+        return manifest
+    raise InputError(
+        path / MANIFEST, found="JSON of another kind", expected="the manifest of a prediction store",
+        fix="Name another store with --predictions, or make this one again.",
+    )  # fmt: skip
+
+
+def _index(path: Path) -> _Index:
+    """Over all shards."""
+    index = _Index()
     for shard in sorted(path.glob("*.jsonl")):
         for place, line in _lines(shard):
-            if line.endswith(b"\n"):
-                whole[_image_name(path, place, line)] = place
-            else:
-                cut.append(place)
-    return whole, cut
+            if not line.endswith(b"\n"):
+                index.cut.append(place)
+                continue
+            name = _image_name(path, place, line)
+            if name in index.places:
+                index.overridden[name] = index.overridden.get(name, 0) + 1
+            index.places[name] = place
+    return index
 
 
 def _lines(shard: Path) -> Iterator[tuple[_Place, bytes]]:
@@ -249,12 +293,17 @@ def _lines(shard: Path) -> Iterator[tuple[_Place, bytes]]:
 
 def _image_name(path: Path, place: _Place, line: bytes) -> str:
     name = IMAGE_NAME.search(line)
-    if name is None:
-        raise InputError(
-            path / place.shard, line=place.line, found="a line without an image name",
-            expected='{"image": "...", ...}', fix=REPAIR,
-        )  # fmt: skip
-    return str(json.loads(name[1]))
+    try:
+        if name is not None:
+            text = str(json.loads(name[1]))
+            text.encode("utf-8", "surrogateescape")
+            return text
+    except ValueError:  # an escape that JSON lacks, bytes that are no UTF-8, or half of a surrogate pair
+        pass
+    raise InputError(
+        path / place.shard, line=place.line, found="a line without an image name",
+        expected='{"image": "...", ...}', fix=REPAIR,
+    )  # fmt: skip
 
 
 def _cut_unfinished(shard: Path) -> None:

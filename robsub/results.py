@@ -10,13 +10,27 @@ from evaluators.result import EvaluationResult
 from robsub.files import read_json, write_text
 from robsub.places import result_path
 
+Wanted = Mapping[str, str | Path | None]
+"""Kind of a result's file (json, csv, md, tex) -> the file or folder to write to, None for not at all."""
 
-def save_result(result: EvaluationResult, wanted: Mapping[str, Path | None], *, many: bool) -> None:
+
+def require_folders(wanted: Wanted) -> None:
+    """Refuse before the work what ``save_result`` would refuse after it.
+
+    Raises:
+        InputError: several results are wanted in one file.
+    """
+    for kind, path in wanted.items():
+        if path is not None:
+            result_path(path, "benchmark", "split", kind, many=True)
+
+
+def save_result(result: EvaluationResult, wanted: Wanted, *, many: bool) -> None:
     """Write one result.
 
     Args:
         result: the result.
-        wanted: kind (json, csv, md, tex) -> the file or folder to write to, None for not at all.
+        wanted: where to.
         many: it is one of several; a kind must then go to a folder.
 
     Raises:

@@ -38,11 +38,18 @@ def results_table(results: Sequence[EvaluationResult], style: Format = "markdown
     for result in sorted(results, key=lambda r: order.get(r.benchmark, len(order))):
         name = result.benchmark
         title = TITLES.get(name, name)
-        of = f"{result.images} of {result.images_expected} images, protocol {result.protocol}"
-        rows.append([title, f"robsub, {result.split}, {of}", *_cells(name, result.metrics, inferred=False)])
+        rows.append([title, _description(result), *_cells(name, result.metrics, inferred=False)])
         if name in PAPER:
             rows.append([title, "paper, test server", *_cells(name, PAPER[name], inferred=True)])
     return _render([["Data set", "Numbers of", *COLUMNS.values()], *rows], style)
+
+
+def _description(result: EvaluationResult) -> str:
+    """What the numbers of a result are of."""
+    profile = [f"profile {result.provenance['profile']}"] if "profile" in result.provenance else []
+    images = f"{result.images} of {result.images_expected} images"
+    missing = [f"{result.images_missing} of them without predictions"] if result.images_missing else []
+    return ", ".join(["robsub", *profile, result.split, images, *missing, f"protocol {result.protocol}"])
 
 
 def _cells(name: str, metrics: Mapping[str, float | None], *, inferred: bool) -> list[str]:

@@ -468,7 +468,26 @@ def test_options_that_would_do_nothing_are_refused(world: Path, tmp_path: Path) 
     assert "--frame-sets means nothing beside --dataset kitti" in refusal(*own, "--frame-sets", __file__)
     assert "--distance means nothing beside --dataset kitti" in refusal(*own, "--distance", "measure=ray")
     assert "--neg-ap means nothing beside --dataset kitti" in refusal(*own, "--neg-ap", "negative")
+    wilddash = ("evaluate", "--dataset", "wilddash", "--protocol", "coco", "--data-root", world)
+    assert "--neg-ap means nothing beside --protocol coco" in refusal(*wilddash, "--neg-ap", "negative")
     assert "Leave out --annotations" in refusal(*own, "--annotations", tmp_path / "m")
     assert "Next: robsub evaluate --merge" in run("compare", tmp_path / "m", tmp_path / "m", "--bootstrap", "10")
     result = refusal("compare", tmp_path / "m", store / "manifest.json")
     assert "no matches" in result and "Delete" not in result
+
+
+def test_a_slash_makes_a_folder_and_one_file_for_several_data_sets_is_refused_before_the_work(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("kitti", "scannet"):
+        write_ground_truth_store(world, name, "val", tmp_path / "predictions" / f"{name}-val")
+    several = ("evaluate", "--data-root", world, "--workers", "1")
+    for option in ("--json", "--csv", "--matches"):
+        result = robsub(*several, option, "one.json")
+        assert result.exit_code == 2 and "one.json: found one file for several data sets" in result.output
+        assert "protocol kitti" not in result.output
+    printed = run(*several, "--json", "results.v1/", "--matches", "matches/")
+    assert "Next: robsub table results.v1/*.json" in printed
+    for folder, kind in (("results.v1", "json"), ("matches", "matches")):
+        assert sorted(p.name for p in (tmp_path / folder).iterdir()) == [f"kitti-val.{kind}", f"scannet-val.{kind}"]

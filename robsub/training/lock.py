@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from dataset_adapters.problems import InputError
 from robsub.files import naming
+from robsub.lock import lock
 
 LOCK = ".lock"
 
@@ -19,8 +19,6 @@ LOCK = ".lock"
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Keep other processes out of a run's folder; the lock ends with the process, however it ends.
-
-    A POSIX lock: unlike ``flock``, the processes that load images do not inherit it and outlive a kill with it.
 
     Raises:
         InputError: another process trains there; says which.
@@ -31,19 +29,16 @@ def locked(run: Path) -> Iterator[None]:
         file = path.open("a+b", buffering=0)
     with file:
         with naming(path):
-            _lock(file, run)
+            lock(file, lambda: _held(file, run))
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
 
 
-def _lock(file: BinaryIO, run: Path) -> None:
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:  # POSIX leaves open which of the two it is
-        file.seek(0)
-        raise InputError(
-            run, found=f"a training under way there ({file.read().decode().strip() or 'just begun'})",
-            expected="a folder of this run alone",
-            fix="Wait for it, stop it, or choose another folder with --out.",
-        ) from error  # fmt: skip
+def _held(file: BinaryIO, run: Path) -> InputError:
+    file.seek(0)
+    return InputError(
+        run, found=f"a training under way there ({file.read().decode().strip() or 'just begun'})",
+        expected="a folder of this run alone",
+        fix="Wait for it, stop it, or choose another folder with --out.",
+    )  # fmt: skip

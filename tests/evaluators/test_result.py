@@ -73,6 +73,34 @@ def test_metric_that_is_no_number_is_refused() -> None:
         EvaluationResult.from_json(data)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("images",), float("inf"), "images is inf, not a count"),
+        (("images_missing",), "2", "images_missing is '2', not a count"),
+        (("metrics", "AP"), 10**400, "metrics: AP is 1000.*, not a number"),
+        (("metrics", "AP"), float("nan"), "metrics: AP is nan, not a number"),
+        (("classes", "car", "AP50"), float("-inf"), "car: AP50 is -inf, not a number"),
+        (("intervals", "metrics", "AP"), [], r"intervals: AP is \[\], not two bounds"),
+        (("intervals", "metrics", "AP"), [0.1, None], "intervals: AP is None, not a number"),
+        (("errors", "Bkg", "count"), float("inf"), "errors: Bkg is inf, not a count"),
+    ],
+)
+def test_a_member_that_cannot_be_is_named(path: tuple[str, ...], value: Any, told: str) -> None:
+    data = result(KITTI, found(KITTI), resamples=5).to_json()
+    part = data
+    for name in path[:-1]:
+        part = part[name]
+    part[path[-1]] = value
+    with pytest.raises(InputError, match=rf"r\.json: found no evaluation result \(TypeError: {told}"):
+        EvaluationResult.from_json(data, "r.json")
+
+
+def test_neg_ap_of_a_protocol_without_it_is_noted() -> None:
+    assert result(KITTI, found(KITTI), neg_ap="negative").notes == ("Protocol kitti has no NegAP.",)
+    assert result(KITTI, found(KITTI)).notes == ()
+
+
 def test_no_image_gives_no_number() -> None:
     empty = result(CITYSCAPES)
     assert empty.images == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from dataset_adapters.labels import ROAD_LABELS
 from dataset_adapters.problems import InputError
-from evaluators.protocol import KITTI, Protocol
+from evaluators.protocol import KITTI, WILDDASH, Protocol
 from robsub.compare import compare
 from robsub.matches_file import MatchesHead, MatchesWriter
 from tests.evaluators.scenes import matched, predicted, region
@@ -44,7 +45,7 @@ def test_the_better_one_is_recognised(tmp_path: Path) -> None:
     assert change.difference == pytest.approx(change.b - change.a)
     back = compare(b, a, resamples=200).metrics["AP"]
     assert (back.low, back.high) == pytest.approx((-change.high, -change.low))
-    assert "B is better" in result.text() and "the same 40 images" in result.text()
+    assert "B is better" in result.text() and "the same 40 images of 40\n" in result.text()
 
 
 def test_chance_is_not_taken_for_more(tmp_path: Path) -> None:
@@ -63,6 +64,32 @@ def test_the_interval_is_the_same_every_time_and_is_json(tmp_path: Path) -> None
     first, second = (json.dumps(compare(a, b, resamples=50).to_json(), allow_nan=False) for _ in range(2))
     assert first == second
     assert json.loads(first)["metrics"]["AP"].keys() >= {"a", "b", "difference", "low", "high"}
+
+
+def test_what_is_missing_or_strange_on_a_side_is_told(tmp_path: Path) -> None:
+    for name, missing in (("a", False), ("b", True)):
+        with MatchesWriter(tmp_path / name, replace(head(), notes=(f"made of {name}",))) as writer:
+            writer.add(matched(KITTI, [region("car", CAR)], [predicted("road", CAR, 0.5)], "0"))
+            writer.add(replace(matched(KITTI, [region("car", CAR)], [], "1"), missing=missing))
+    result = compare(tmp_path / "a", tmp_path / "b", resamples=10)
+    assert "protocol kitti, the same 2 images of 40; without predictions: 0 in A, 1 in B\n" in result.text()
+    assert "note on A: made of a\nnote on A: 1 predictions of labels that are not evaluated" in result.text()
+    data = result.to_json()
+    assert (data["images"], data["images_expected"], data["images_missing"]) == (2, 40, {"A": 0, "B": 1})
+    assert data["notes"]["B"][0] == "made of b"
+
+
+@pytest.mark.parametrize("sets", [{"0": ("negative",), "1": ("blur/none",)}, {}], ids=["known", "unknown"])
+def test_neg_ap_is_compared_on_its_own_images(tmp_path: Path, sets: dict[str, tuple[str, ...]]) -> None:
+    for name, box in (("a", ELSEWHERE), ("b", CAR)):
+        with MatchesWriter(tmp_path / name, replace(head(WILDDASH), frame_sets=sets)) as writer:
+            writer.add(matched(WILDDASH, [region("car", CAR)], [predicted("car", box, 0.5)], "0"))
+            writer.add(matched(WILDDASH, [region("car", CAR)], [], "1"))
+    result = compare(tmp_path / "a", tmp_path / "b", resamples=10)
+    differences = {name: change.difference for name, change in result.metrics.items()}
+    assert differences == {"AP": 0.5, "AP50": 0.5} | ({"NegAP": 1.0} if sets else {})
+    note = "NegAP is the AP on frames with a visual hazard" if sets else "NegAP is absent"
+    assert f"note on both: {note}" in result.text()
 
 
 def test_other_images_are_not_compared(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dataset_adapters.annotations.distances import DistanceFormula
 from dataset_adapters.base import Split
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.options import Options
@@ -202,6 +203,48 @@ def test_parts_merge_to_the_whole(shared: Path, tmp_path: Path) -> None:
     assert merged.provenance == whole.provenance
     with pytest.raises(InputError, match="images that another file holds too"):
         merge([paths[0], paths[0]])
+
+
+def test_notes_of_choices_and_frame_sets_survive_a_merge(world: Path, tmp_path: Path) -> None:
+    table = tmp_path / "frame_sets.csv"
+    table.write_text("\n".join((world / "wilddash/frame_sets.csv").read_text().splitlines()[:2]))
+    ray = Options(distance=DistanceFormula(measure="ray"))
+    for name, options in (("wilddash", Options(frame_sets=table)), ("cityscapes", ray)):
+        adapter, paths = get_adapter(name, world, options), [tmp_path / f"{name}{k}" for k in (1, 2)]
+        perfect = PerfectPredictions(adapter, adapter.frames("val"), PROTOCOLS[name])
+        whole = evaluate(adapter, "val", perfect, workers=1)
+        for k, path in enumerate(paths, start=1):
+            evaluate(adapter, "val", perfect, workers=1, matches=path, part=(k, 2))
+        told = [note for note in merge(paths).notes if not note.startswith("Merged")]
+        assert told == list(whole.notes)
+        assert any("in no frame set" in note or "distance is not the default" in note for note in told)
+
+
+def test_parts_of_other_predictions_merge_with_a_note(shared: Path, tmp_path: Path) -> None:
+    adapter, paths = adapter_of(shared, "kitti"), [tmp_path / "1", tmp_path / "2"]
+    sources = (native(shared, "kitti"), Changed(native(shared, "kitti"), lambda p: p))
+    for k, (path, source) in enumerate(zip(paths, sources, strict=True), start=1):
+        evaluate(adapter, "trainval", source, matches=path, part=(k, 2), workers=1)
+    assert "The merged parts are of 2 different predictions." in merge(paths).notes
+
+
+def test_the_profile_is_part_of_the_provenance(world: Path, shared: Path) -> None:
+    adapter = get_adapter("wilddash", world)
+    perfect = PerfectPredictions(adapter, adapter.frames("val"), PROTOCOLS["wilddash"])
+    assert evaluate(adapter, "val", perfect, workers=1).provenance["profile"] == "v1"
+    assert "profile" not in evaluate(adapter_of(shared, "kitti"), "trainval", native(shared, "kitti")).provenance
+
+
+def test_matches_of_several_data_sets_go_to_a_folder(world: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    names = ("kitti", "wilddash")
+    for name in names:
+        adapter = get_adapter(name, world)
+        source = PerfectPredictions(adapter, adapter.frames("val"), PROTOCOLS[name])
+        evaluate(adapter, "val", source, matches=f"{folder}/", workers=1)
+    assert sorted(path.name for path in folder.iterdir()) == ["kitti-val.matches", "wilddash-val.matches"]
+    with pytest.raises(InputError, match=r"one\.matches: found one file for several data sets"):
+        next(evaluate_many(names, "val", world, tmp_path / "nowhere", matches=tmp_path / "one.matches"))
 
 
 def test_a_part_is_k_of_n(shared: Path) -> None:

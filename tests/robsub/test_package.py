@@ -97,6 +97,21 @@ def test_another_edition_is_another_archive(world: Path, tmp_path: Path) -> None
         assert (made.reused, made.report.ok) == (False, True)
 
 
+def test_predictions_of_another_split_are_refused_though_its_frames_have_the_same_names(
+    world: Path, store: PredictionStore, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"manifest\.json: found predictions of split 'trainval', expected .* 'test'"):
+        package(get_adapter("kitti", world), "test", store, tmp_path / "s.zip", allow_missing=True)
+    assert not (tmp_path / "s.zip").exists()
+
+
+def test_what_the_store_has_to_say_is_told(world: Path, store: PredictionStore, tmp_path: Path) -> None:
+    shard = next(store.path.glob("*.jsonl"))
+    shard.write_bytes(shard.read_bytes() + shard.read_bytes().splitlines(keepends=True)[0])
+    text = package(get_adapter("kitti", world), "trainval", PredictionStore(store.path), tmp_path / "s.zip").text()
+    assert "Note: 1 lines count nothing, for a later line is of the same image: 1 images, first 000000_10." in text
+
+
 def test_size_and_number_of_files_are_told(world: Path, store: PredictionStore, tmp_path: Path) -> None:
     text = package(get_adapter("kitti", world), "trainval", store, tmp_path / "s.zip", workers=1).text()
     assert re.search(r"\d files \(a plain zip holds 65,535\), .* MB \(the server is said to take 500\)$", text)

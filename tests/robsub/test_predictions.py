@@ -12,6 +12,7 @@ import pytest
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.problems import InputError
+from robsub.predictions import MANIFEST as MANIFEST_NAME
 from robsub.predictions import PredictionStore, PredictionWriter, open_store
 
 MANIFEST = {"dataset": "kitti", "split": "val", "frames_expected": 2, "checkpoint": "c0ffee", "settings": {}}
@@ -95,6 +96,12 @@ def test_a_store_of_another_data_set_is_refused(tmp_path: Path) -> None:
         (b"[2.0, 1.0", b"[Infinity, 1.0"),
         (b'"counts": "', b'"counts": "1'),
         (b'"counts": "', b'"counts": "~'),
+        (b'"score": 0.75', b'"score": 1' + 400 * b"0"),
+        (b'"size": [6, 9], "inst', b'"size": [1e999, 9], "inst'),
+        (b'"image": "a"', rb'"image": "\q"'),
+        (b'"image": "a"', b'"image": "\xff"'),
+        (b'"image": "a"', rb'"image": "\ud800"'),
+        (b'"instances": [', b'"deep": ' + 100_000 * b"[" + b', "instances": ['),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, old: bytes, new: bytes) -> None:
@@ -104,6 +111,41 @@ def test_a_damaged_line_is_named(tmp_path: Path, old: bytes, new: bytes) -> None
     shard.write_bytes(shard.read_bytes().replace(old, new))
     with pytest.raises(InputError, match=r"rank-00000\.jsonl:1"):
         PredictionStore(tmp_path).predictions("a", SIZE)
+
+
+@pytest.mark.parametrize("line", [b'[{"image": "a"}]\n', b'{"image": "a", "instances": 5}\n'])
+def test_a_line_of_another_kind_is_named_where_its_objects_are_counted(tmp_path: Path, line: bytes) -> None:
+    fill(tmp_path)
+    (tmp_path / "rank-00000.jsonl").write_bytes(line)
+    with pytest.raises(InputError, match=r"rank-00000\.jsonl:1"):
+        PredictionStore(tmp_path).count("a")
+
+
+@pytest.mark.parametrize("manifest", ["[]", "null", '"x"', '{"dataset": 5}', '{"dataset": "kitti", "split": []}'])
+def test_a_manifest_of_another_kind_is_refused(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / MANIFEST_NAME).write_text(manifest)
+    for use in (lambda: PredictionStore(tmp_path), lambda: fill(tmp_path)):
+        with pytest.raises(InputError, match=r"manifest\.json: found JSON of another kind"):
+            use()
+
+
+def test_overridden_lines_are_counted(tmp_path: Path) -> None:
+    fill(tmp_path, "c", "a", "b", "a")
+    fill(tmp_path, "a", "b", shard="rank-00001")
+    note = "3 lines count nothing, for a later line is of the same image: 2 images, first a."
+    assert PredictionStore(tmp_path).notes() == [note]
+
+
+@pytest.mark.parametrize(
+    ("made_for", "split", "covered"),
+    [("val", "val", True), ("trainval", "val", True), ("trainval", "train", True), (None, "test", True),
+     ("trainval", "test", False), ("val", "trainval", False), ("test", "val", False)],
+)  # fmt: skip
+def test_a_store_covers_its_split_and_what_that_contains(
+    tmp_path: Path, made_for: str | None, split: str, covered: bool
+) -> None:
+    fill(tmp_path, "a", split=made_for)
+    assert PredictionStore(tmp_path).covers(split) == covered
 
 
 @pytest.mark.parametrize(
