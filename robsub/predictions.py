@@ -208,7 +208,7 @@ class PredictionWriter:
         manifest: what the store is of; ``dataset``, ``split`` and ``checkpoint`` must agree with a store already there.
 
     Raises:
-        InputError: the directory holds predictions of another data set, split or checkpoint.
+        InputError: the directory holds predictions of another data set, split or checkpoint, or of nobody knows which.
     """
 
     IDENTITY = ("dataset", "split", "checkpoint", "settings")
@@ -219,6 +219,11 @@ class PredictionWriter:
         self.manifest = dict(manifest)
         if (path / MANIFEST).is_file():
             self._require_same(_read_manifest(path))
+        elif shards := sorted(path.glob("*.jsonl")):
+            raise InputError(
+                path, found=f"{shards[0].name} without a manifest.json", expected="a whole store, or an empty folder",
+                fix="Nobody knows what these lines are of; choose another folder with --out, or delete them.",
+            )  # fmt: skip
         else:
             write_json(path / MANIFEST, self.manifest)
         self.done = set(_index(path).places)

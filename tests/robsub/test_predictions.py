@@ -80,6 +80,14 @@ def test_another_runs_store_is_refused(tmp_path: Path, key: str) -> None:
     assert set(PredictionStore(tmp_path).frames()) == {"a"}
 
 
+def test_lines_of_nobody_knows_what_are_not_taken_for_done(tmp_path: Path) -> None:
+    fill(tmp_path, "a")
+    (tmp_path / MANIFEST_NAME).unlink()
+    with pytest.raises(InputError, match=r"found rank-00000\.jsonl without a manifest"):
+        fill(tmp_path, "b", checkpoint="another")
+    assert not (tmp_path / MANIFEST_NAME).exists()
+
+
 def test_a_store_of_another_data_set_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, "a")
     with pytest.raises(InputError, match="predictions of kitti, expected predictions of scannet"):
