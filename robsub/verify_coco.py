@@ -15,9 +15,10 @@ from dataset_adapters.submission.checks import FEWEST_MASKS, LabelChecks, ScoreC
 from dataset_adapters.submission.coco_layout import CocoSubmission
 from dataset_adapters.submission.faults import Check, Finding
 from dataset_adapters.submission.report import FaultLog, make_report
-from robsub.coco_results import OtherSizeError, elements, read_mask, utf8
+from robsub.coco_results import OtherSizeError, read_mask
 from robsub.coco_writer import CocoIds
 from robsub.files import naming
+from robsub.json_elements import as_text, only_list
 
 SLACK = 1.0
 """Pixels that a box may differ from its mask's: some count the last pixel in, some do not."""
@@ -85,7 +86,7 @@ class _Detections:
     def all(self, data: bytes) -> None:
         """Check the whole list."""
         try:
-            for self.count, (item, _, _) in enumerate(elements(data.decode("latin-1"), 0), start=1):
+            for self.count, (item, _, _) in enumerate(only_list(as_text(data)), start=1):
                 self._check(item)
         except (ValueError, IndexError, RecursionError) as error:
             found = f"no JSON list of detections ({error}) after {self.count:,} of them"
@@ -106,9 +107,9 @@ class _Detections:
             return
         self._check_label(item["category_id"])
         self._check_score(item["score"])
-        frame = self.frames.get(utf8(item["image_id"]))
+        frame = self.frames.get(item["image_id"])
         if self.sizes and frame is None:
-            self._add("image-unknown", f"image_id {utf8(item['image_id'])!r}")
+            self._add("image-unknown", f"image_id {item['image_id']!r}")
         self._check_mask(item, self.sizes.get(frame or ""))
 
     def _check_label(self, category: int) -> None:
@@ -151,8 +152,10 @@ class _Detections:
 
 def _own_size(segmentation: Any) -> tuple[int, int]:
     """The size that a mask gives itself, where its frame is not known."""
-    height, width = segmentation["size"]
-    return int(height), int(width)
+    height, width = map(int, segmentation["size"])
+    if min(height, width) < 1:
+        raise ValueError(f"a size of {width} x {height} pixels")
+    return height, width
 
 
 def _format_faults(item: Any) -> str | None:

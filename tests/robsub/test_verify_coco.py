@@ -54,6 +54,7 @@ def detection(**changed: Any) -> dict[str, Any]:
         ({"segmentation": segmentation(5, 10, 1185, size=(40, 30))}, "mask-size"),
         ({"segmentation": {"size": list(SIZE), "counts": "61"}}, "mask-broken"),
         ({"segmentation": []}, "mask-broken"),
+        ({"segmentation": [[0, 0, 3e8, 0, 3e8, 3e8]]}, "mask-broken"),
         ({"segmentation": segmentation(1200)}, "mask-empty"),
         ({"bbox": [0, 5, 3, 10]}, "box-differs"),
     ],
@@ -71,11 +72,20 @@ def test_every_fault_is_found_alone_with_its_number(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", '[{"image_id": "a", ', "[" * 100_000], ids=["empty", "object", "cut", "deep"]
+    "text",
+    ["", "{}", '[{"image_id": "a", ', "[" * 100_000, "[][]", "[,]", "\ufeff[]"],
+    ids=["empty", "object", "cut", "deep", "two", "comma", "mark"],
 )
 def test_what_is_no_list_is_told_as_that(adapter: WildDash2, tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text)
     assert verify(adapter, tmp_path / "r.json", "test").counts == {"results-format": 1}
+
+
+@pytest.mark.parametrize("size", [(0, 0), (-3, -4)])
+def test_a_size_that_is_none_is_told_where_the_frame_is_not_known(tmp_path: Path, size: tuple[int, int]) -> None:
+    mask = {"size": list(size), "counts": "00"}
+    (tmp_path / "r.json").write_text(json.dumps([detection(segmentation=mask)]))
+    assert verify(WildDash2(tmp_path / "none"), tmp_path / "r.json", "test").counts == {"mask-broken": 1}
 
 
 def test_masks_that_are_mostly_frame_are_inverted(adapter: WildDash2, tmp_path: Path) -> None:
