@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,7 +27,7 @@ from robsub.model.paste import paste_to_rle
 from robsub.model.weights_fit import require_finite, require_fit
 from robsub.photos import read_photo
 from robsub.pictures import sheet
-from robsub.predictions import MANIFEST, PredictionWriter
+from robsub.predictions import MANIFEST, PredictionWriter, remove_store
 from robsub.recipe import InferenceConfig
 from robsub.training.checkpoint import checkpoint_file, load_checkpoint
 from robsub.training.distributed import join_run, leave_cores
@@ -251,23 +250,6 @@ def list_skipped(store: Path, skipped: Sequence[str]) -> None:
     manifest = read_json(store / MANIFEST, "the manifest of a prediction store")
     if manifest.get("skipped", []) != list(skipped):
         write_json(store / MANIFEST, {**manifest, "skipped": list(skipped)})
-
-
-def remove_store(path: Path) -> None:
-    """Delete a prediction store, and nothing that is not one.
-
-    Raises:
-        InputError: the folder holds something else.
-    """
-    if not path.exists():
-        return
-    foreign = [p.name for p in path.iterdir() if p.name != MANIFEST and p.suffix not in (".jsonl", ".tmp")]
-    if foreign or not (path / MANIFEST).is_file():
-        raise InputError(
-            path, found=f"a folder with {foreign[0] if foreign else 'no manifest.json'}", expected="a prediction store",
-            fix="Robsub deletes nothing else; choose another folder with --out.",
-        )  # fmt: skip
-    shutil.rmtree(path)
 
 
 class Photos(Dataset[tuple[Frame, Tensor] | InputError]):

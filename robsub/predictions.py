@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,23 @@ def open_store(path: Path, dataset: str) -> PredictionStore:
             expected=f"predictions of {dataset}", fix="Name the right store with --predictions.",
         )  # fmt: skip
     return store
+
+
+def remove_store(path: Path) -> None:
+    """Delete a prediction store, and nothing that is not one.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    if not path.exists():
+        return
+    foreign = [p.name for p in path.iterdir() if p.name != MANIFEST and p.suffix not in (".jsonl", ".tmp")]
+    if foreign or not (path / MANIFEST).is_file():
+        raise InputError(
+            path, found=f"a folder with {foreign[0] if foreign else 'no manifest.json'}", expected="a prediction store",
+            fix="Robsub deletes nothing else; choose another folder with --out.",
+        )  # fmt: skip
+    shutil.rmtree(path)
 
 
 class PredictionWriter:
