@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ from dataset_adapters import rle
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
 from dataset_adapters.run_lengths import broken_masks
+from dataset_adapters.submission.archive import Archive
 from dataset_adapters.submission.checks import FEWEST_MASKS, LabelChecks, ScoreChecks, VerifyReport
 from dataset_adapters.submission.coco_layout import CocoSubmission
 from dataset_adapters.submission.faults import Check, Finding
+from dataset_adapters.submission.list_checks import check_members, is_system_file
 from dataset_adapters.submission.report import FaultLog, make_report
 from robsub.coco_results import OtherSizeError, read_mask
 from robsub.coco_writer import CocoIds
@@ -50,17 +54,60 @@ def verify_results(
         InputError: there is nothing at the path.
     """
     log = FaultLog(strict=strict)
-    log.skip("COCO results are one file", Check.MEMBERS, Check.LISTS, Check.LINKS)
-    checks = _Detections(path if path.suffix.lower() == ".json" else layout.member, labels, sizes, ids, log)
+    log.skip("COCO results are one file", Check.LISTS, Check.LINKS)
     try:
         with naming(path):
-            checks.all(layout.read(path))
+            results = _read(path, layout, log)
     except InputError as error:
         if not path.exists():
             raise
         log.add(path, Finding("archive-format", error.problem.found, expected=error.problem.expected))
-        log.skip("the results do not read", *(check for check in Check if check is not Check.ARCHIVE))
-    return make_report(path, log, frames=len(sizes), predictions=checks.count, files=1)
+        results = _Results(str(path), None)
+    checks = _Detections(results.name, labels, sizes, ids, log)
+    if results.data is None:
+        log.skip("the results do not read", *(check for check in Check if check > Check.MEMBERS))
+    else:
+        checks.all(results.data)
+    return make_report(path, log, frames=len(sizes), predictions=checks.count, files=results.files)
+
+
+@dataclass(frozen=True)
+class _Results:
+    """What problems call the results, their bytes if they read, and how many files there are with them."""
+
+    name: str
+    data: bytes | None
+    files: int = 1
+
+
+def _read(path: Path, layout: CocoSubmission, log: FaultLog) -> _Results:
+    """The results, and what is wrong with the zip around them."""
+    if not zipfile.is_zipfile(path):
+        log.skip("the results are not packed", Check.MEMBERS)
+        return _Results(str(path), path.read_bytes())
+    with layout.open(path) as archive:
+        place = layout.place_in(archive)
+        _check_members(archive, layout, place, log)
+        files = len(archive.names())
+        if place is None:
+            return _Results(layout.member, None, files)
+        try:
+            return _Results(place, archive.read(place), files)
+        except InputError as error:
+            log.add(place, Finding("member-broken", error.problem.found))
+            return _Results(place, None, files)
+
+
+def _check_members(archive: Archive, layout: CocoSubmission, place: str | None, log: FaultLog) -> None:
+    """Tell what is not read, what is no results, and where the results are if not at the root."""
+    check_members(archive, None, log)
+    for name in archive.names():
+        if name != place and not is_system_file(name):
+            log.add(name, Finding("member-stray", "a file beside the results", expected=f"only {layout.member}"))
+    if place is None and not any(layout.is_results(refusal.name) for refusal in archive.refusals):
+        log.add(archive.path, Finding("archive-format", f"no {layout.member}", expected="a zip of COCO results"))
+    if place is not None and place != layout.member:
+        log.add(place, layout.misplaced(place))
 
 
 class _Detections:
@@ -68,13 +115,13 @@ class _Detections:
 
     def __init__(
         self,
-        file: Path | str,
+        file: str,
         labels: LabelTable,
         sizes: Mapping[str, tuple[int, int]],
         ids: CocoIds,
         log: FaultLog,
     ) -> None:
-        self.file, self.log, self.sizes = str(file), log, sizes
+        self.file, self.log, self.sizes = file, log, sizes
         self.frames = {number: frame for frame, number in ids.images.items()}
         self.native = {
             number: labels.by_name[name].id for name, number in ids.categories.items() if name in labels.by_name
