@@ -49,7 +49,7 @@ class CocoLists:
                 path, found=f"a list of images or categories that does not read ({type(error).__name__}: {error})",
                 expected="images with file_name and a number or text as id, categories with name and a number as id, "
                 "each id once",
-                fix="Name the annotation file that the ids refer to.",
+                fix="Mend the list, or name the annotation file that the ids refer to.",
             ) from error  # fmt: skip
 
     def updated(self, other: CocoLists) -> CocoLists:

@@ -145,11 +145,13 @@ def read_mask(segmentation: Any, size: tuple[int, int]) -> rle.Rle:
     found = (int(segmentation["size"][0]), int(segmentation["size"][1]))
     if found != size:
         raise OtherSizeError(f"a mask of {found[1]} x {found[0]} pixels")
-    counts = segmentation["counts"]
+    counts, pixels = segmentation["counts"], size[0] * size[1]
+    if len(counts) > 2 * pixels + 16:  # a run has a pixel, and one that takes more characters has many
+        raise ValueError("more runs than pixels")
     if isinstance(counts, str):
         return rle.Rle(size=list(size), counts=counts.encode("ascii"))
     runs = [int(run) for run in counts]
-    if min(runs) < 0 or max(runs) > size[0] * size[1]:
+    if min(runs) < 0 or max(runs) > pixels:
         raise ValueError("a run out of range")
     return rle.from_runs(runs, size)
 

@@ -177,14 +177,14 @@ class _Detections:
         except OtherSizeError as error:
             self._add("mask-size", str(error), f"{size[1]} x {size[0]} pixels" if size else None)
         except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
-            self._add("mask-broken", f"a segmentation that is none ({error})")
+            self._add("mask-broken", f"a segmentation that is none ({error})", "polygons or RLE")
         else:
             self._check_pixels(mask, item["bbox"])
 
     def _check_pixels(self, mask: rle.Rle, given: list[float]) -> None:
         height, width = mask["size"]
         if broken_masks([mask["counts"]], height * width):
-            self._add("mask-broken", "runs that do not add up to its pixels")
+            self._add("mask-broken", "runs that do not add up to its pixels", f"{height * width:,} pixels")
             return
         area = rle.area(mask)
         self._masks += 1

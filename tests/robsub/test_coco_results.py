@@ -149,6 +149,8 @@ def test_every_kind_of_segmentation_is_the_same_mask(tmp_path: Path, segmentatio
         ({"size": list(SIZE), "counts": "61"}, "runs that do not add up"),
         ({"size": list(SIZE), "counts": ""}, "runs that do not add up"),
         ({"size": list(SIZE), "counts": [13, 3]}, "runs that do not add up"),
+        ({"size": list(SIZE), "counts": "0" * 400}, "a segmentation that is none .more runs than pixels"),
+        ({"size": list(SIZE), "counts": [0] * 400 + [54]}, "a segmentation that is none .more runs than pixels"),
         ({"size": list(SIZE), "counts": [60, -6]}, "a segmentation that is none .a run out of range"),
         ([[1, 2]], "a segmentation that is none .a polygon without three corners"),
         ([[1, 2, float("nan"), 4, 5, 6]], "a segmentation that is none .a corner"),
