@@ -206,6 +206,7 @@ def predict(
 @path_option("--annotations", metavar="FILE", help="Annotations that the ids of COCO results refer to.")
 @click.option("--method", default="robsub", show_default=True, help="Name of the method in a devkit's folder.")
 @path_option("--out", help="Where it goes; another way to say TARGET.")
+@overwrite
 @click.argument("source", type=SomePath(path_type=Path))
 @click.argument("target_path", metavar="[TARGET]", required=False, type=SomePath(path_type=Path))
 def convert(
@@ -217,27 +218,31 @@ def convert(
     annotations: Path | None,
     method: str,
     out: Path | None,
+    overwrite: bool,
     source: Path,
     target_path: Path | None,
 ) -> None:
     """Turn anybody's predictions into a prediction store, or a store into COCO results or a ROB devkit folder.
 
-    TARGET is predictions/DATASET-SPLIT if not given.
+    TARGET is predictions/DATASET-SPLIT if not given, predictions/DATASET-SPLIT.json for COCO results and
+    predictions/devkit for the devkit. With --to coco, --annotations says the ids of the outcome.
     """
     from robsub.convert import convert as run_conversion
-    from robsub.convert import split_of
-    from robsub.devkit import open_devkit
-    from robsub.evaluate import open_predictions
+    from robsub.convert import open_source, split_of
 
+    if target != "devkit":
+        refuse_options(f"--to {target}", "method")
+    if kind == "devkit" and target != "coco":
+        refuse_options("--from devkit", "annotations")
+    if target_path:
+        refuse_options("TARGET", "out")
     name, part = split_of(source, dataset, split)
     adapter = data.adapter(name)
-    opened = (
-        open_devkit(adapter, source)
-        if kind == "devkit"
-        else open_predictions(source, adapter, part, annotations if target != "coco" else None, kind)
+    opened = open_source(adapter, part, source, kind, annotations, target)
+    place = target_path or out or places.conversion_path(name, part, target)
+    done = run_conversion(
+        adapter, part, opened, target, place, annotations=annotations, method=method, overwrite=overwrite
     )
-    place = out or target_path or places.store_path(name, part)
-    done = run_conversion(adapter, part, opened, target, place, annotations=annotations, method=method)
     click.echo(done.text())
     if target == "store" and part != "test":
         tell_use(name, part, done.path)

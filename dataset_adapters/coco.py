@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
-
-from pycocotools import mask as coco_masks
+from typing import Any
 
 from dataset_adapters import rle
+from dataset_adapters.annotations.coco_polygons import draw
 from dataset_adapters.annotations.instance_map import annotation_of, check_size, known_label
-from dataset_adapters.annotations.polygons import are_near
 from dataset_adapters.base import SPLITS, DatasetAdapter, Frame, Split, remark
 from dataset_adapters.folders import existing
 from dataset_adapters.ground_truth import GroundTruth, Segment
@@ -194,8 +192,8 @@ def as_rle(path: Path, number: int, segmentation: object, size: tuple[int, int])
         InputError: it is none of these.
     """
     try:
-        if isinstance(segmentation, list) and segmentation and all(map(_is_outline, segmentation)):
-            return cast(rle.Rle, coco_masks.merge(coco_masks.frPyObjects(segmentation, *size)))
+        if isinstance(segmentation, list):
+            return draw(segmentation, size)
         if isinstance(segmentation, dict) and list(segmentation["size"]) == list(size):
             return _checked_rle(segmentation["counts"], size)
     except UNFIT:
@@ -204,11 +202,6 @@ def as_rle(path: Path, number: int, segmentation: object, size: tuple[int, int])
         path, found=f"annotation {number} with no mask of {size[1]} x {size[0]} pixels: {str(segmentation)[:60]}",
         expected="polygons, or an RLE of the image's size", fix="Get the annotations again.",
     )  # fmt: skip
-
-
-def _is_outline(values: Sequence[float]) -> bool:
-    """Three or more points, as x, y, x, y, ... (pycocotools takes a list of four for a box)."""
-    return len(values) >= 6 and len(values) % 2 == 0 and are_near(values)
 
 
 def _checked_rle(counts: list[int] | str, size: tuple[int, int]) -> rle.Rle:

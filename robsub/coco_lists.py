@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dataset_adapters.base import Frame
 from dataset_adapters.problems import InputError
 
 ImageId = int | str
 """COCO numbers its images; others name them."""
+Id = TypeVar("Id", int, ImageId)
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,15 @@ class CocoLists:
             InputError: an entry lacks its id or name, or an id is none.
         """
         try:
-            images = {
-                image_id(image["id"]): finder.by_name(str(image["file_name"])) for image in lists.get("images", ())
-            }
-            return cls(images, {int(c["id"]): str(c["name"]) for c in lists.get("categories", ())})
+            images = [(image_id(i["id"]), finder.by_name(str(i["file_name"]))) for i in lists.get("images", ())]
+            categories = [(whole_number(c["id"]), str(c["name"])) for c in lists.get("categories", ())]
+            return cls(_unambiguous("image", images), _unambiguous("category", categories))
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 path, found=f"a list of images or categories that does not read ({type(error).__name__}: {error})",
-                expected="images with file_name and a number or text as id, categories with name and a number as id",
-                fix="Name the annotation file that the ids refer to.",
+                expected="images with file_name and a number or text as id, categories with name and a number as id, "
+                "each id once",
+                fix="Mend the list, or name the annotation file that the ids refer to.",
             ) from error  # fmt: skip
 
     def updated(self, other: CocoLists) -> CocoLists:
@@ -60,9 +61,30 @@ def image_id(value: Any) -> ImageId:
     """An image's id: text stays text, for ``000000_10`` is not 10.
 
     Raises:
-        TypeError, ValueError, OverflowError: it is neither text nor a number.
+        TypeError, ValueError, OverflowError: it is neither text nor a whole number.
     """
-    return value if isinstance(value, str) else int(value)
+    return value if isinstance(value, str) else whole_number(value)
+
+
+def whole_number(value: Any) -> int:
+    """A number as it is meant, be it written 1 or 1.0.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is none.
+    """
+    number = int(value)
+    if isinstance(value, float) and value != number:
+        raise ValueError(f"the id {value}, which is no whole number")
+    return number
+
+
+def _unambiguous(kind: str, named: Iterable[tuple[Id, str]]) -> dict[Id, str]:
+    """id -> name; ValueError where an id has two names."""
+    names: dict[Id, str] = {}
+    for number, name in named:
+        if names.setdefault(number, name) != name:
+            raise ValueError(f"the {kind} id {number!r} for {names[number]!r} and for {name!r}")
+    return names
 
 
 class FrameFinder:

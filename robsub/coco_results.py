@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from pycocotools import mask as coco_masks
-
 from dataset_adapters import rle
+from dataset_adapters.annotations.coco_polygons import draw
 from dataset_adapters.base import Frame
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.labels import LabelTable
@@ -26,8 +23,8 @@ from dataset_adapters.problems import InputError, first_of
 from dataset_adapters.run_lengths import broken_masks
 from robsub.coco_lists import CocoLists, FrameFinder, ImageId, image_id
 from robsub.files import explain, read_json
+from robsub.json_elements import Element, as_text, elements, is_object, members, only_list
 
-GAP = re.compile(r"[\s,]*")
 KEYS = ("image_id", "category_id", "segmentation", "score")
 
 Place = tuple[int, int, int]
@@ -144,26 +141,19 @@ class OtherSizeError(ValueError):
 def read_mask(segmentation: Any, size: tuple[int, int]) -> rle.Rle:
     """A segmentation as RLE; ValueError, TypeError, KeyError, IndexError or OverflowError if it is none of the size."""
     if isinstance(segmentation, list):
-        return _drawn([[float(x) for x in polygon] for polygon in segmentation], size)
+        return draw([[float(x) for x in polygon] for polygon in segmentation], size)
     found = (int(segmentation["size"][0]), int(segmentation["size"][1]))
     if found != size:
         raise OtherSizeError(f"a mask of {found[1]} x {found[0]} pixels")
-    counts = segmentation["counts"]
+    counts, pixels = segmentation["counts"], size[0] * size[1]
+    if len(counts) > 2 * pixels + 16:  # a run has a pixel, and one that takes more characters has many
+        raise ValueError("more runs than pixels")
     if isinstance(counts, str):
         return rle.Rle(size=list(size), counts=counts.encode("ascii"))
     runs = [int(run) for run in counts]
-    if min(runs) < 0 or max(runs) > size[0] * size[1]:
+    if min(runs) < 0 or max(runs) > pixels:
         raise ValueError("a run out of range")
     return rle.from_runs(runs, size)
-
-
-def _drawn(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> rle.Rle:
-    """The union of polygons [x1, y1, x2, y2, ...]."""
-    if not polygons or any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
-        raise ValueError("a polygon without three corners")
-    if not all(map(math.isfinite, chain.from_iterable(polygons))):
-        raise ValueError("a corner that is no finite number")
-    return cast(rle.Rle, coco_masks.merge(coco_masks.frPyObjects(polygons, *size)))
 
 
 class _ImageIds:
@@ -203,71 +193,39 @@ class _Items:
         if not isinstance(item["score"], int | float) or not math.isfinite(item["score"]):
             self.unscored += 1
         self.categories[item["category_id"]] += 1
-        self.places.append((utf8(image_id(item["image_id"])), (number, start, end)))
+        self.places.append((image_id(item["image_id"]), (number, start, end)))
 
 
 def _scan(path: Path, data: bytes | None) -> tuple[_Items, dict[str, Any]]:
     """The detections of a results file, and what else stands in it if it is an object."""
     items = _Items()
     try:
-        data = path.read_bytes() if data is None else data
-        text = data.decode("latin-1")  # one character a byte, so that positions are those of the file
-        start = _skip(text, 0)
-        lists: dict[str, Any] = {}
-        if text[start] == "{":
-            lists, start = _members(text, start + 1)
-        for item, begin, end in elements(text, start):
+        text = as_text(path.read_bytes() if data is None else data)
+        lists, found = _parts(text)
+        for item, begin, end in found:
             items.add(item, begin, end)
     except OSError as error:
         raise explain(error) from error
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise _refusal(path, f"no COCO results ({error})") from error
+        place = f", after {len(items.places):,} detections" if items.places else ""
+        raise _refusal(path, f"no COCO results ({error}){place}") from error
     if items.unscored:
         raise _refusal(path, f"{items.unscored} of {len(items.places)} scores that are no finite number")
     return items, lists
 
 
-def _members(text: str, position: int) -> tuple[dict[str, Any], int]:
-    """The members of an object but ``annotations``, and where the value of ``annotations`` starts."""
-    decoder, members, annotations = json.JSONDecoder(), {}, None
-    while text[position := _skip(text, position)] != "}":
-        key, position = decoder.raw_decode(text, position)
-        position = _skip(text, _skip(text, position) + 1)
-        if key == "annotations":
-            annotations = position
-        start = position
-        _, position = decoder.raw_decode(text, start)
-        if key in ("images", "categories"):
-            members[key] = json.loads(text[start:position].encode("latin-1"))
-    if annotations is None:
-        raise KeyError("annotations")
-    return members, annotations
-
-
-def elements(text: str, position: int) -> Iterator[tuple[Any, int, int]]:
-    """The elements of the list at ``position``, each with where it begins and ends."""
-    if text[position := _skip(text, position)] != "[":
-        raise ValueError("the detections are no list")
-    decoder = json.JSONDecoder()
-    position = _skip(text, position + 1)
-    while text[position] != "]":
-        item, end = decoder.raw_decode(text, position)
-        yield item, position, end
-        position = _skip(text, end)
-
-
-def _skip(text: str, position: int) -> int:
-    match = GAP.match(text, position)
-    assert match is not None  # the pattern matches nothing too
-    return match.end()
-
-
-def utf8(given: ImageId) -> ImageId:
-    """An id as it is meant: the text was read byte by byte, escapes in it excepted."""
-    try:
-        return given.encode("latin-1").decode("utf-8") if isinstance(given, str) else given
-    except UnicodeError:
-        return given
+def _parts(text: str) -> tuple[dict[str, Any], Iterator[Element]]:
+    """The lists of images and categories of a results file, and its detections."""
+    if not is_object(text):
+        return {}, only_list(text)
+    places = members(text)
+    if "annotations" not in places:
+        raise ValueError("an object without 'annotations'")
+    lists: dict[str, Any] = {}
+    for name in places.keys() & {"images", "categories"}:
+        begin, end = places[name]
+        lists[name] = json.loads(text[begin:end].encode("latin-1"))
+    return lists, elements(text, places["annotations"][0])
 
 
 def _read(file: Any, start: int, end: int) -> dict[str, Any]:

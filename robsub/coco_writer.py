@@ -57,8 +57,8 @@ class CocoIds:
         return cls(images, {name: number for number, name in lists.categories.items()}, annotations)
 
     def to_json(self, frames: Sequence[Frame]) -> dict[str, Any]:
-        """The lists of images and categories that explain the numbers."""
-        images = [(frame, image_size(frame.image)) for frame in frames]
+        """The lists of images and categories that explain the numbers, of those frames that have one."""
+        images = [(frame, image_size(frame.image)) for frame in frames if frame.name in self.images]
         return {
             "images": [
                 {"id": self.images[f.name], "file_name": f"{f.name}{f.image.suffix}", "height": h, "width": w}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
+import numpy as np
 from tqdm import tqdm
 
 from dataset_adapters import rle
@@ -17,12 +18,13 @@ from dataset_adapters.images import image_size
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
 from dataset_adapters.submission.writer import FramePacker, PackedFrame
+from evaluators.census import Census
 from evaluators.class_names import ClassNames
 from robsub.coco_writer import CocoIds, write_detections
-from robsub.devkit import devkit_folder, devkit_labels, devkit_layout, write_folder
-from robsub.evaluate import IMAGES_SUFFIX
+from robsub.devkit import devkit_folder, devkit_labels, devkit_layout, make_room, open_devkit, write_folder
+from robsub.evaluate import Kind, list_beside, open_predictions, split_notes
 from robsub.files import atomic_path, write_json
-from robsub.predictions import MANIFEST, PredictionSource, PredictionStore, PredictionWriter
+from robsub.predictions import MANIFEST, PredictionSource, PredictionStore, PredictionWriter, remove_store
 from robsub.provenance import predictions_digest
 
 Target = Literal["store", "coco", "devkit"]
@@ -38,9 +40,9 @@ class Conversion:
         images_expected: images of the split on this disk.
         predictions: objects written.
         homeless: class -> objects left out because the target has no such class.
-        empty: objects written whose mask has no pixel.
+        empty: objects left out because their mask has no pixel, where the target takes no such mask.
         unknown_images: images of the source that the split does not have.
-        notes: what a reader has to know of the source's files.
+        notes: what a reader has to know of the source's files and of its predictions.
     """
 
     path: Path
@@ -58,7 +60,7 @@ class Conversion:
             f"Left out: {n} objects of {name!r}, a class that the target lacks." for name, n in self.homeless.items()
         ]
         if self.empty:
-            lines.append(f"{self.empty} of {self.predictions} masks are empty and will count nothing.")
+            lines.append(f"Left out: {self.empty} objects without a pixel.")
         if self.unknown_images:
             first = self.unknown_images[0]
             lines.append(f"Left out: {len(self.unknown_images)} images that the split does not have, first {first}.")
@@ -84,6 +86,41 @@ def split_of(path: Path, dataset: str | None, split: str | None) -> tuple[str, S
     return str(name), cast(Split, split or manifest.get("split") or "val")
 
 
+def open_source(
+    adapter: DatasetAdapter,
+    split: Split,
+    path: Path,
+    kind: Kind | Literal["devkit"] = "auto",
+    annotations: Path | None = None,
+    target: Target = "store",
+) -> PredictionSource:
+    """The predictions to convert.
+
+    Args:
+        adapter, split: what they are predictions of.
+        path: where they are.
+        kind: their form.
+        annotations: the annotation file of the source's ids, or of the target's where that is ``coco``.
+        target: the form that they are to have.
+
+    Raises:
+        InputError: as of ``open_predictions``.
+    """
+    if kind == "devkit":
+        return open_devkit(adapter, path)
+    try:
+        return open_predictions(path, adapter, split, annotations if target != "coco" else None, kind)
+    except InputError as error:
+        problem = error.problem
+        if annotations is None or target != "coco" or "--annotations" not in problem.fix:
+            raise
+        raise InputError(
+            problem.file, found=problem.found, expected=problem.expected,
+            fix="Here --annotations says the ids of the outcome: convert to a store first, with the annotations of "
+            "these ids, and then that store to COCO results.",
+        ) from error  # fmt: skip
+
+
 def convert(
     adapter: DatasetAdapter,
     split: Split,
@@ -93,6 +130,7 @@ def convert(
     *,
     annotations: Path | None = None,
     method: str = "robsub",
+    overwrite: bool = False,
 ) -> Conversion:
     """Write a source's predictions of a split in another form.
 
@@ -100,32 +138,38 @@ def convert(
         adapter: the data set.
         split: its split.
         source: a store, COCO results or a native submission (``robsub.evaluate.open_predictions``).
-        target: ``store``, a prediction store; ``coco``, COCO results, with ``<out>.images.json`` for the ids where no
-            annotation file is given; ``devkit``, the ROB 2018 devkit's folder of results.
+        target: ``store``, a prediction store; ``coco``, COCO results, with ``<out>.images.json`` for the ids;
+            ``devkit``, the ROB 2018 devkit's folder of results.
         out: the store, the JSON file, or the devkit's root.
         annotations: for ``coco``, an annotation file whose image and category ids are to be used.
         method: for ``devkit``, the name of the method.
+        overwrite: delete the store, or the devkit's files of this data set, that are there; COCO results are always
+            written anew.
 
     Raises:
         InputError: no image is of the split, a score is outside [0, 1], predictions cannot be read, or the target
-            cannot take them.
+            cannot take them or holds others.
     """
     frames = adapter.frames(split)
-    reading = _Reading(source, _homes(adapter, target))
+    reading = _Reading(source, _homes(adapter, target), ClassNames.of(adapter), takes_empty=target != "devkit")
     there = set(source.frames())
     known = [frame for frame in frames if frame.name in there]
     if not known:
         raise _nothing_known(adapter, split, frames, sorted(there))
+    place = devkit_folder(out, method) if target == "devkit" else out
+    _require_elsewhere(source, place)
     predictions = reading.all(tqdm(known, f"convert {adapter.name}", unit="image", disable=None))
     if target == "store":
+        if overwrite:
+            remove_store(out)
         _write_store(adapter, split, source, out, predictions)
     elif target == "coco":
         ids = CocoIds.listed(annotations, frames) if annotations else CocoIds.numbered(adapter, split, frames)
-        _write_coco(out, ids, predictions)
-        if not annotations:
-            write_json(out.with_name(f"{out.name}{IMAGES_SUFFIX}"), ids.to_json(known))
+        _write_coco(out, ids, known, predictions)
     else:
-        write_folder(devkit_folder(out, method), _packed(adapter, predictions))
+        packed = _packed(adapter, predictions)
+        make_room(adapter, place, overwrite=overwrite)
+        write_folder(place, packed)
     return Conversion(
         path=out,
         images=len(known),
@@ -134,8 +178,17 @@ def convert(
         homeless=dict(sorted(reading.homeless.items())),
         empty=reading.empty,
         unknown_images=tuple(sorted(there - {frame.name for frame in frames})),
-        notes=tuple(source.notes()),
+        notes=(*source.notes(), *split_notes(split, source), *reading.notes()),
     )
+
+
+def _require_elsewhere(source: PredictionSource, place: Path) -> None:
+    """The source is read while the target is written."""
+    path = getattr(source, "path", None)
+    if isinstance(path, Path) and path.resolve() == place.resolve():
+        raise InputError(
+            place, found="the source itself", expected="another place for the target", fix="Name one with --out."
+        )
 
 
 def _nothing_known(adapter: DatasetAdapter, split: Split, frames: Sequence[Frame], names: Sequence[str]) -> InputError:
@@ -177,9 +230,12 @@ class _Reading:
 
     source: PredictionSource
     homes: _Homes
+    names: ClassNames
+    takes_empty: bool
     predictions: int = 0
     empty: int = 0
     homeless: Counter[str] = field(default_factory=Counter)
+    _censuses: list[Census] = field(default_factory=list)
 
     def all(self, frames: Sequence[Frame] | tqdm[Frame]) -> Read:
         """Every frame, its size and its predictions under the target's names."""
@@ -189,10 +245,22 @@ class _Reading:
             _require_confidences(frame.name, found)
             homes = [(self.homes.of(p.label), p) for p in found]
             self.homeless.update(p.label for home, p in homes if home is None)
-            kept = [_under(home, p) for home, p in homes if home is not None]
+            housed = [_under(home, p) for home, p in homes if home is not None]
+            kept = [p for p in housed if self.takes_empty or rle.area(p.rle)]
             self.predictions += len(kept)
-            self.empty += sum(not rle.area(p.rle) for p in kept)
+            self.empty += len(housed) - len(kept)
+            self._count(found, size)
             yield frame, size, kept
+
+    def notes(self) -> list[str]:
+        """What an evaluation of the source would note of its predictions."""
+        return Census.total(self._censuses).notes(self.names.labels)
+
+    def _count(self, found: Sequence[Prediction], size: tuple[int, int]) -> None:
+        classes = {label.name for label in self.names.labels.evaluated}
+        own = self.names.predictions(found)
+        areas = np.array([rle.area(p.rle) for p in own if p.label in classes], dtype=np.int64)
+        self._censuses.append(Census.of(own, classes, areas[areas > 0], size[0] * size[1]))
 
 
 def _under(name: str, prediction: Prediction) -> Prediction:
@@ -219,9 +287,14 @@ def _write_store(adapter: DatasetAdapter, split: Split, source: PredictionSource
                 writer.add(frame.name, size, found)
 
 
-def _write_coco(out: Path, ids: CocoIds, predictions: Read) -> None:
-    with atomic_path(out) as temporary, temporary.open("w", encoding="utf-8") as file:
-        write_detections(file, (ids.detection(frame.name, p) for frame, _, found in predictions for p in found))
+def _write_coco(out: Path, ids: CocoIds, frames: Sequence[Frame], predictions: Read) -> None:
+    """Results, then the list of their ids; never results beside the list of others."""
+    listed = list_beside(out)
+    with atomic_path(out) as temporary:
+        with temporary.open("w", encoding="utf-8") as file:
+            write_detections(file, (ids.detection(frame.name, p) for frame, _, found in predictions for p in found))
+        listed.unlink(missing_ok=True)
+    write_json(listed, ids.to_json(frames))
 
 
 def _packed(adapter: DatasetAdapter, predictions: Read) -> Iterator[PackedFrame]:

@@ -57,8 +57,41 @@ def open_devkit(adapter: DatasetAdapter, folder: Path) -> NativeSubmission:
 
 
 def devkit_folder(root: Path, method: str) -> Path:
-    """The folder of one method's results."""
+    """The folder of one method's results.
+
+    Raises:
+        InputError: the method's name is none of a folder.
+    """
+    if not method or set(method) & set("/\\\0"):
+        raise InputError(
+            f"--method {method}", found="no name of a folder", expected="a name without / and \\, such as NL_ROI",
+            fix="Choose another name; --out says where the folder goes.",
+        )  # fmt: skip
     return root / "datasets_kitti2015" / "test" / f"algo_{method}_instance"
+
+
+def make_room(adapter: DatasetAdapter, folder: Path, *, overwrite: bool) -> None:
+    """See that a method's folder has no file of a benchmark: the devkit would take two detectors' files for one's.
+
+    Args:
+        adapter: the benchmark.
+        folder: the method's folder.
+        overwrite: delete what there is of the benchmark's.
+
+    Raises:
+        InputError: there are files of the benchmark's, and they are not to be deleted.
+    """
+    prefix = PREFIXES[adapter.name]
+    there = sorted(path for pattern in (f"{prefix}*", f".{prefix}*") for path in folder.glob(f"*/{pattern}"))
+    if there and not overwrite:
+        raise InputError(
+            folder, found=f"{len(there)} files of {adapter.title}, first {there[0].relative_to(folder)}",
+            expected="none, for two detectors' files would mix",
+            fix="Choose another --out or --method, or start over with --overwrite, which deletes them; so too after a "
+            "command that was stopped.",
+        )  # fmt: skip
+    for path in there:
+        path.unlink()
 
 
 def write_folder(folder: Path, frames: Iterable[PackedFrame]) -> None:

@@ -88,7 +88,8 @@ def open_predictions(
     if kind == "store":
         return open_store(path, adapter.name)
     if kind == "coco":
-        annotations = annotations or _list_beside(path)
+        beside = list_beside(path)
+        annotations = annotations or (beside if beside.is_file() else None)
         image_names = adapter.image_names(split) if isinstance(adapter, Coco) and not annotations else {}
         packed = adapter.coco_submission
         data = packed.read(path) if packed and packed.is_in(path) else None
@@ -101,10 +102,9 @@ def open_predictions(
     return NativeSubmission(path, adapter.submission, adapter.labels)
 
 
-def _list_beside(results: Path) -> Path | None:
-    """The list of images that ``robsub convert --to coco`` writes beside its results."""
-    images = results.with_name(f"{results.name}{IMAGES_SUFFIX}")
-    return images if images.is_file() else None
+def list_beside(results: Path) -> Path:
+    """Where the list of images is that belongs to COCO results, if there is one."""
+    return results.with_name(f"{results.name}{IMAGES_SUFFIX}")
 
 
 def _kind_of(path: Path, adapter: DatasetAdapter) -> Kind:
@@ -297,7 +297,7 @@ def _head(job: MatchJob, split: Split, frames: Sequence[Frame]) -> MatchesHead:
         provenance={**versions(), **{name: fact for name, fact in facts.items() if fact}},
         notes=(
             *job.source.notes(),
-            *_split_notes(split, job.source),
+            *split_notes(split, job.source),
             *_unknown_notes(frames, job.source),
             *_choice_notes(job.adapter),
             *_frame_set_notes(frames, frame_sets),
@@ -332,7 +332,7 @@ def _frame_notes(found: int, expected: int) -> list[str]:
     return [] if found == expected else [f"{found} of the split's {expected} images were evaluated."]
 
 
-def _split_notes(split: Split, source: PredictionSource) -> list[str]:
+def split_notes(split: Split, source: PredictionSource) -> list[str]:
     """A store may hold a larger split, as trainval does val; one that holds another is told by what is missing."""
     made_for = source.manifest.get("split") or split if isinstance(source, PredictionStore) else split
     return [] if made_for == split else [f"The store says that its predictions are of split {made_for!r}."]

@@ -21,7 +21,7 @@ from dataset_adapters.submission.writer import FramePacker
 from evaluators.class_names import ClassNames
 from robsub import __version__
 from robsub.coco_package import CocoPacker, coco_ids, require_coco
-from robsub.evaluate import missing_frames
+from robsub.evaluate import list_beside, missing_frames
 from robsub.files import atomic_path, file_digest, read_json, write_json
 from robsub.predictions import MANIFEST, PredictionStore
 from robsub.verify import require_layout, verify
@@ -111,6 +111,11 @@ def package(
     packer: _Packer = FramePacker(layout, adapter.labels, selection, one_bit)
     if form == "coco":
         packer = _coco_packer(adapter, frames, selection, out, image_list)
+    elif out.suffix.lower() == ".json":
+        raise InputError(
+            out, found="a name of JSON for a zip of text files and masks", expected="a name such as submission.zip",
+            fix="Choose another --out; --form coco writes JSON where the server takes it.",
+        )  # fmt: skip
     identity = {
         "benchmark": adapter.name,
         "profile": adapter.profile,
@@ -133,6 +138,7 @@ def package(
         packing = _Packing(store, ClassNames.of(adapter), packer)
         with atomic_path(out) as temporary:
             contents = packer.write(temporary, _pack_all(packing, adapter.name, frames, workers))
+            list_beside(out).unlink(missing_ok=True)  # it would be of other results
             manifest = {**identity, "contents": contents, "sha256": file_digest(temporary)}
             write_json(manifest_path, manifest)  # first: no archive of ours ever stands without one
     report = verify(adapter, out, split, image_list=image_list, allow_missing=allow_missing, workers=workers)

@@ -26,6 +26,14 @@ def attention_path(dataset: str, split: str) -> Path:
     return Path("predictions") / f"{dataset}-{split}-attention"
 
 
+def conversion_path(dataset: str, split: str, target: str) -> Path:
+    """Where predictions in another form go: ``store``, ``coco`` or ``devkit``, whose folder is for all data sets."""
+    if target == "devkit":
+        return Path("predictions") / "devkit"
+    store = store_path(dataset, split)
+    return store.with_name(f"{store.name}.json") if target == "coco" else store
+
+
 def archive_path(benchmark: str, split: str) -> Path:
     """Where a submission goes."""
     return Path("submissions") / f"{benchmark}-{split}.zip"

@@ -28,7 +28,7 @@ from robsub.model.paste import paste_to_rle
 from robsub.model.weights_fit import require_finite, require_fit
 from robsub.photos import read_photo
 from robsub.pictures import sheet
-from robsub.predictions import MANIFEST, PredictionWriter
+from robsub.predictions import MANIFEST, PredictionWriter, remove_store
 from robsub.recipe import InferenceConfig
 from robsub.training.checkpoint import checkpoint_file, load_checkpoint
 from robsub.training.distributed import join_run, leave_cores
@@ -259,24 +259,6 @@ def list_skipped(store: Path, skipped: Sequence[str]) -> None:
     manifest = read_json(store / MANIFEST, "the manifest of a prediction store")
     if manifest.get("skipped", []) != list(skipped):
         write_json(store / MANIFEST, {**manifest, "skipped": list(skipped)})
-
-
-def remove_store(path: Path) -> None:
-    """Delete a prediction store or an empty folder, and nothing else; the manifest goes last, so that what a killed
-    command leaves is a store still.
-
-    Raises:
-        InputError: the folder holds something else.
-    """
-    files = sorted(path.iterdir(), key=lambda p: p.name == MANIFEST) if path.exists() else []
-    foreign = [p.name for p in files if p.name != MANIFEST and p.suffix not in (".jsonl", ".tmp")]
-    if foreign or (files and files[-1].name != MANIFEST):
-        raise InputError(
-            path, found=f"a folder with {foreign[0] if foreign else 'no manifest.json'}", expected="a prediction store",
-            fix="Robsub deletes nothing else; choose another folder with --out.",
-        )  # fmt: skip
-    for file in files:
-        file.unlink()
 
 
 class Photos(Dataset[tuple[Frame, Tensor] | InputError]):

@@ -199,6 +199,24 @@ def open_store(path: Path, dataset: str) -> PredictionStore:
     return store
 
 
+def remove_store(path: Path) -> None:
+    """Delete a prediction store or an empty folder, and nothing else; the manifest goes last, so that what a killed
+    command leaves is a store still.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    files = sorted(path.iterdir(), key=lambda p: p.name == MANIFEST) if path.exists() else []
+    foreign = [p.name for p in files if p.name != MANIFEST and p.suffix not in (".jsonl", ".tmp")]
+    if foreign or (files and files[-1].name != MANIFEST):
+        raise InputError(
+            path, found=f"a folder with {foreign[0] if foreign else 'no manifest.json'}", expected="a prediction store",
+            fix="Robsub deletes nothing else; choose another folder with --out.",
+        )  # fmt: skip
+    for file in files:
+        file.unlink()
+
+
 class PredictionWriter:
     """Append images to one shard of a store; a context manager.
 

@@ -41,7 +41,8 @@ def verify(
         workers: processes that look at the masks; all cores if None. The report is the same for any number.
 
     Raises:
-        InputError: the data set takes no submissions, or nothing is at ``path``.
+        InputError: the data set takes no submissions, nothing is at ``path``, or a list of ids is given for what is
+            no COCO results.
     """
     layout = require_layout(adapter)
     frames = frames_on_disk(adapter, split)
@@ -49,6 +50,11 @@ def verify(
     if adapter.coco_submission and holds_coco_results(path, adapter):
         ids = coco_ids(adapter, frames, image_list)
         return verify_results(path, adapter.coco_submission, adapter.labels, sizes, ids, strict=strict)
+    if image_list:
+        raise InputError(
+            f"--image-list {image_list}", found="a list of ids beside text files and masks, which have none",
+            expected="COCO results of WildDash 2", fix="Leave it out.",
+        )  # fmt: skip
     expected = None if allow_missing else adapter.frames_expected(split)
     progress = partial(_progress, adapter.name)
     return verify_submission(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,16 @@ from dataset_adapters import rle
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError
 from dataset_adapters.run_lengths import broken_masks
+from dataset_adapters.submission.archive import Archive
 from dataset_adapters.submission.checks import FEWEST_MASKS, LabelChecks, ScoreChecks, VerifyReport
 from dataset_adapters.submission.coco_layout import CocoSubmission
 from dataset_adapters.submission.faults import Check, Finding
+from dataset_adapters.submission.list_checks import check_members, is_system_file
 from dataset_adapters.submission.report import FaultLog, make_report
-from robsub.coco_results import OtherSizeError, elements, read_mask, utf8
+from robsub.coco_results import OtherSizeError, read_mask
 from robsub.coco_writer import CocoIds
 from robsub.files import naming
+from robsub.json_elements import as_text, only_list
 
 SLACK = 1.0
 """Pixels that a box may differ from its mask's: some count the last pixel in, some do not."""
@@ -49,17 +54,60 @@ def verify_results(
         InputError: there is nothing at the path.
     """
     log = FaultLog(strict=strict)
-    log.skip("COCO results are one file", Check.MEMBERS, Check.LISTS, Check.LINKS)
-    checks = _Detections(path if path.suffix.lower() == ".json" else layout.member, labels, sizes, ids, log)
+    log.skip("COCO results are one file", Check.LISTS, Check.LINKS)
     try:
         with naming(path):
-            checks.all(layout.read(path))
+            results = _read(path, layout, log)
     except InputError as error:
         if not path.exists():
             raise
         log.add(path, Finding("archive-format", error.problem.found, expected=error.problem.expected))
-        log.skip("the results do not read", *(check for check in Check if check is not Check.ARCHIVE))
-    return make_report(path, log, frames=len(sizes), predictions=checks.count, files=1)
+        results = _Results(str(path), None)
+    checks = _Detections(results.name, labels, sizes, ids, log)
+    if results.data is None:
+        log.skip("the results do not read", *(check for check in Check if check > Check.MEMBERS))
+    else:
+        checks.all(results.data)
+    return make_report(path, log, frames=len(sizes), predictions=checks.count, files=results.files)
+
+
+@dataclass(frozen=True)
+class _Results:
+    """What problems call the results, their bytes if they read, and how many files there are with them."""
+
+    name: str
+    data: bytes | None
+    files: int = 1
+
+
+def _read(path: Path, layout: CocoSubmission, log: FaultLog) -> _Results:
+    """The results, and what is wrong with the zip around them."""
+    if not zipfile.is_zipfile(path):
+        log.skip("the results are not packed", Check.MEMBERS)
+        return _Results(str(path), path.read_bytes())
+    with layout.open(path) as archive:
+        place = layout.place_in(archive)
+        _check_members(archive, layout, place, log)
+        files = len(archive.names())
+        if place is None:
+            return _Results(layout.member, None, files)
+        try:
+            return _Results(place, archive.read(place), files)
+        except InputError as error:
+            log.add(place, Finding("member-broken", error.problem.found))
+            return _Results(place, None, files)
+
+
+def _check_members(archive: Archive, layout: CocoSubmission, place: str | None, log: FaultLog) -> None:
+    """Tell what is not read, what is no results, and where the results are if not at the root."""
+    check_members(archive, None, log)
+    for name in archive.names():
+        if name != place and not is_system_file(name):
+            log.add(name, Finding("member-stray", "a file beside the results", expected=f"only {layout.member}"))
+    if place is None and not any(layout.is_results(refusal.name) for refusal in archive.refusals):
+        log.add(archive.path, Finding("archive-format", f"no {layout.member}", expected="a zip of COCO results"))
+    if place is not None and place != layout.member:
+        log.add(place, layout.misplaced(place))
 
 
 class _Detections:
@@ -67,13 +115,13 @@ class _Detections:
 
     def __init__(
         self,
-        file: Path | str,
+        file: str,
         labels: LabelTable,
         sizes: Mapping[str, tuple[int, int]],
         ids: CocoIds,
         log: FaultLog,
     ) -> None:
-        self.file, self.log, self.sizes = str(file), log, sizes
+        self.file, self.log, self.sizes = file, log, sizes
         self.frames = {number: frame for frame, number in ids.images.items()}
         self.native = {
             number: labels.by_name[name].id for name, number in ids.categories.items() if name in labels.by_name
@@ -85,7 +133,7 @@ class _Detections:
     def all(self, data: bytes) -> None:
         """Check the whole list."""
         try:
-            for self.count, (item, _, _) in enumerate(elements(data.decode("latin-1"), 0), start=1):
+            for self.count, (item, _, _) in enumerate(only_list(as_text(data)), start=1):
                 self._check(item)
         except (ValueError, IndexError, RecursionError) as error:
             found = f"no JSON list of detections ({error}) after {self.count:,} of them"
@@ -106,9 +154,9 @@ class _Detections:
             return
         self._check_label(item["category_id"])
         self._check_score(item["score"])
-        frame = self.frames.get(utf8(item["image_id"]))
+        frame = self.frames.get(item["image_id"])
         if self.sizes and frame is None:
-            self._add("image-unknown", f"image_id {utf8(item['image_id'])!r}")
+            self._add("image-unknown", f"image_id {item['image_id']!r}")
         self._check_mask(item, self.sizes.get(frame or ""))
 
     def _check_label(self, category: int) -> None:
@@ -129,14 +177,14 @@ class _Detections:
         except OtherSizeError as error:
             self._add("mask-size", str(error), f"{size[1]} x {size[0]} pixels" if size else None)
         except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
-            self._add("mask-broken", f"a segmentation that is none ({error})")
+            self._add("mask-broken", f"a segmentation that is none ({error})", "polygons or RLE")
         else:
             self._check_pixels(mask, item["bbox"])
 
     def _check_pixels(self, mask: rle.Rle, given: list[float]) -> None:
         height, width = mask["size"]
         if broken_masks([mask["counts"]], height * width):
-            self._add("mask-broken", "runs that do not add up to its pixels")
+            self._add("mask-broken", "runs that do not add up to its pixels", f"{height * width:,} pixels")
             return
         area = rle.area(mask)
         self._masks += 1
@@ -151,8 +199,10 @@ class _Detections:
 
 def _own_size(segmentation: Any) -> tuple[int, int]:
     """The size that a mask gives itself, where its frame is not known."""
-    height, width = segmentation["size"]
-    return int(height), int(width)
+    height, width = map(int, segmentation["size"])
+    if min(height, width) < 1:
+        raise ValueError(f"a size of {width} x {height} pixels")
+    return height, width
 
 
 def _format_faults(item: Any) -> str | None:

@@ -197,6 +197,24 @@ def test_the_next_command_can_be_typed(world: Path, tmp_path: Path) -> None:
         assert "Next:" not in run(*convert, "--to", target, store, tmp_path / f"as {target}")
 
 
+def test_a_conversion_has_its_own_place_and_options(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    command = ("convert", "--data-root", world, store)
+    for target, place in (("store", "kitti-val"), ("coco", "kitti-val.json"), ("devkit", "devkit")):
+        assert f"predictions/{place}: 2 images" in run(*command, "--to", target)
+        assert Path("predictions", place).exists()
+    assert "start over with --overwrite" in refusal(*command, "--to", "devkit")
+    for target in ("store", "coco", "devkit"):
+        run(*command, "--to", target, "--overwrite")
+    assert "--method means nothing beside --to coco" in refusal(*command, "--to", "coco", "--method", "m")
+    assert "--out means nothing beside TARGET" in refusal(*command, "a", "--out", "b")
+    devkit = (*command, "--from", "devkit", "--annotations", "l.json")
+    assert "--annotations means nothing beside --from devkit" in refusal(*devkit)
+
+
 def write_empty_store(world: Path, name: str, path: Path) -> Path:
     """A store of the test split in which nothing is found."""
     with PredictionWriter(path, "all", {"dataset": name, "split": "test"}) as writer:
@@ -231,6 +249,10 @@ def test_each_form_of_a_submission_has_its_own_options(world: Path, tmp_path: Pa
     assert "takes no COCO results" in refusal(*command, "--form", "coco")
     assert "--one-bit means nothing beside --form coco" in refusal(*command, "--form", "coco", "--one-bit")
     assert "--image-list means nothing beside --form native" in refusal(*command, "--image-list", "l.json")
+    assert "a name of JSON for a zip" in refusal(*command, "--out", tmp_path / "s.json")
+    run(*command, "--out", tmp_path / "s.zip")
+    verify = ("verify", "--benchmark", "kitti", "--data-root", world, tmp_path / "s.zip")
+    assert "found a list of ids beside text files" in refusal(*verify, "--image-list", "l.json")
 
 
 def test_coco_results_go_out_and_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

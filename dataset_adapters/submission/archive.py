@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dataset_adapters.problems import InputError
+from dataset_adapters.submission.faults import Finding
 
 MAX_MEMBERS = 500_000
 """Most files of an archive; 100 masks for each of Cityscapes' 1525 test frames make 154,025."""
@@ -64,13 +65,18 @@ class Refusal:
 class Archive(ABC):
     """Read access to the files of one archive. Picklable; every process opens its own handle at its first read.
 
+    Args:
+        path: the zip file or directory.
+        largest: most bytes of a file, MAX_MEMBER_BYTES if not given.
+
     Attributes:
         path: the zip file or directory.
         refusals: members that are not read, with the reason. A doubled member is refused and the last one is read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest: int | None = None) -> None:
         self.path = path
+        self._largest = largest or MAX_MEMBER_BYTES
         self.refusals: list[Refusal] = []
         self._sizes: dict[str, int] = {}
         self._list()
@@ -98,6 +104,15 @@ class Archive(ABC):
     @cached_property
     def _refused(self) -> frozenset[str]:
         return frozenset(posixpath.normpath(r.name.replace("\\", "/")) for r in self.refusals)
+
+    def require_readable(self) -> None:
+        """Insist that every member is read.
+
+        Raises:
+            InputError: one is not; names the first.
+        """
+        for refusal in self.refusals:
+            raise Finding(refusal.code, refusal.found).error(f"{self.path}/{refusal.name}")
 
     def size(self, name: str) -> int:
         """A file's size in bytes, unpacked, as the archive declares it."""
@@ -137,7 +152,7 @@ class Archive(ABC):
         """List a member under its plain name, which is returned, or refuse it."""
         plain = posixpath.normpath(name)
         fault = _name_fault(name, plain) or fault
-        if fault is None and size > (MAX_LIST_BYTES if plain.lower().endswith(".txt") else MAX_MEMBER_BYTES):
+        if fault is None and size > (MAX_LIST_BYTES if plain.lower().endswith(".txt") else self._largest):
             fault = "member-huge", f"{size:,} bytes"
         if fault is not None:
             self.refusals.append(Refusal(fault[0], name, fault[1]))
@@ -170,11 +185,11 @@ class DirectoryArchive(Archive):
 class ZipArchive(Archive):
     """A submission as the servers take it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest: int | None = None) -> None:
         self._handle: zipfile.ZipFile | None = None
         self._owner = 0
         self._members: dict[str, str] = {}
-        super().__init__(path)
+        super().__init__(path, largest)
 
     def _list(self) -> None:
         with _listing(self.path):
@@ -209,22 +224,23 @@ class ZipArchive(Archive):
         return {**self.__dict__, "_handle": None}
 
 
-def open_archive(path: Path) -> Archive:
+def open_archive(path: Path, largest: int | None = None) -> Archive:
     """Open a submission.
 
     Args:
         path: a zip file or a directory.
+        largest: most bytes of a file that is no list, MAX_MEMBER_BYTES if not given.
 
     Raises:
         InputError: there is nothing, no zip (tgz and rar under another name are told), or one beyond every bound.
     """
     if path.is_dir():
-        return DirectoryArchive(path)
+        return DirectoryArchive(path, largest)
     if not path.is_file():
         raise InputError(
             path, found="no such file", expected="a zip file or a folder", fix="Check the path for a typing error."
         )
-    return ZipArchive(path)
+    return ZipArchive(path, largest)
 
 
 def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:

@@ -85,7 +85,7 @@ def verify_submission(
         log.skip("the archive does not open", *(check for check in Check if check is not Check.ARCHIVE))
         return make_report(path, log, frames=len(frames), predictions=0, files=0)
     with archive:
-        check_members(archive, layout, log)
+        check_members(archive, layout.zip_limit_mb, log)
         if inner := _nested(archive):
             log.drop("member-huge", "member-stray")
             log.add(path, Finding("archive-nested", f"an archive in the archive, {inner}, and no list file"))

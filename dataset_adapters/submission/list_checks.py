@@ -35,7 +35,7 @@ class ListFiles:
     complete: bool = True
 
 
-def check_members(archive: Archive, layout: SubmissionLayout, log: FaultLog) -> None:
+def check_members(archive: Archive, zip_limit_mb: int | None, log: FaultLog) -> None:
     """Tell the members that are not read, what operating systems leave behind, and too large an archive."""
     for refusal in archive.refusals:
         log.add(refusal.name, Finding(refusal.code, refusal.found))
@@ -44,10 +44,10 @@ def check_members(archive: Archive, layout: SubmissionLayout, log: FaultLog) -> 
             log.add(name, Finding("member-stray", "a file of the operating system"))
     if archive.path.is_file() and len(archive.names()) > MOST_ZIP_FILES:
         log.add(archive.path, Finding("archive-zip64", f"{len(archive.names()):,} files"))
-    if layout.zip_limit_mb is not None and archive.path.is_file():
+    if zip_limit_mb is not None and archive.path.is_file():
         megabytes = archive.path.stat().st_size / 1e6
-        if megabytes > layout.zip_limit_mb:
-            log.add(archive.path, Finding("archive-size", f"{megabytes:.0f} MB", expected=f"{layout.zip_limit_mb} MB"))
+        if megabytes > zip_limit_mb:
+            log.add(archive.path, Finding("archive-size", f"{megabytes:.0f} MB", expected=f"{zip_limit_mb} MB"))
 
 
 def is_system_file(name: str) -> bool:

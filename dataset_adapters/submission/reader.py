@@ -40,8 +40,7 @@ class NativeSubmission:
         self.layout = layout
         self.labels = labels
         self._archive: Archive = open_archive(path)
-        for refusal in self._archive.refusals:
-            raise Finding(refusal.code, refusal.found).error(f"{path}/{refusal.name}")
+        self._archive.require_readable()
         self._lists: dict[str, list[str]] = {}
         for name in self._archive.names():
             frame = layout.frame_of(name)

@@ -50,6 +50,7 @@ def test_the_table_is_cocos_own(shared: Path) -> None:
 
 NO_MASKS: list[object] = [
     None, [], [[1, 2]], [["a"] * 6], [[0, 0, math.nan, 0, 5, 5]], [[0, 0, 1e9, 0, 1e9, 1e9]],
+    [[0, 0, 9e4, 0, 9e4, 9e4] * 10],
     {"size": [3, 3], "counts": "0"}, {"counts": "0"}, {"size": [6, 8], "counts": [-5, 53]},
     {"size": [6, 8], "counts": [3, 4]}, {"size": [6, 8], "counts": []}, {"size": [6, 8], "counts": [47.5, 0.5]},
     {"size": [6, 8], "counts": "zzzz}}}}"}, {"size": [6, 8], "counts": "34"}, {"size": [6, 8], "counts": "é"},

@@ -149,9 +149,14 @@ def test_every_kind_of_segmentation_is_the_same_mask(tmp_path: Path, segmentatio
         ({"size": list(SIZE), "counts": "61"}, "runs that do not add up"),
         ({"size": list(SIZE), "counts": ""}, "runs that do not add up"),
         ({"size": list(SIZE), "counts": [13, 3]}, "runs that do not add up"),
+        ({"size": list(SIZE), "counts": "0" * 400}, "a segmentation that is none .more runs than pixels"),
+        ({"size": list(SIZE), "counts": [0] * 400 + [54]}, "a segmentation that is none .more runs than pixels"),
         ({"size": list(SIZE), "counts": [60, -6]}, "a segmentation that is none .a run out of range"),
         ([[1, 2]], "a segmentation that is none .a polygon without three corners"),
         ([[1, 2, float("nan"), 4, 5, 6]], "a segmentation that is none .a corner"),
+        ([[0, 0, 3e8, 0, 3e8, 3e8]], "a segmentation that is none .a corner that is no number or too far away"),
+        ([[0, 0, 9e4, 0, 9e4, 9e4] * 10], "a segmentation that is none .outlines of more than 1,000,000 pixels"),
+        ([[0, 0, 0, 0, 0, 0]] * 400_000, "a segmentation that is none .outlines of more than 1,000,000 pixels"),
         ([], "a segmentation that is none"),
         (None, "a segmentation that is none"),
         ([["a"]], "a segmentation that is none"),
@@ -174,11 +179,69 @@ def test_what_is_no_mask_is_refused_with_its_number(tmp_path: Path, segmentation
         pytest.param("[" * 100_000, "no COCO results", id="deep"),
         (json.dumps([detection(score=10**400)]), "no COCO results .*too large"),
         (json.dumps([detection(image_id=float("inf"))]), "no COCO results .*infinity"),
+        (json.dumps([detection(), detection(image_id=1.7)]), "the id 1.7, which is no whole .*after 1 detections"),
+        ("\ufeff[]", "a byte order mark before the JSON"),
+        ("{}", "an object without 'annotations'"),
     ],
 )  # fmt: skip
 def test_other_files_are_refused(tmp_path: Path, data: str, found: str) -> None:
     with pytest.raises(InputError, match=found):
         results(tmp_path, data)
+
+
+ONE = json.dumps(detection())
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (f"[{ONE}][{ONE}]", f"more after the end of the JSON, from byte {len(ONE) + 2:,} on.*after 1 detections"),
+        (f"[{ONE}] x", "more after the end"),
+        (f"[{ONE} {ONE}]", f"'{{' at byte {len(ONE) + 2:,} where ',' or ']' belongs"),
+        (f"[{ONE},{ONE},]", "Expecting value: line 1 .*after 2 detections"),
+        (f"[{ONE},,{ONE}]", "Expecting value: line 1 .*after 1 detections"),
+        (f"[,{ONE}]", "Expecting value: line 1 column 2"),
+        (f"[{ONE}", f"the end at byte {len(ONE) + 1:,} where"),
+        (f'{{"annotations": [{ONE}]', "the end at byte .* where ',' or '}' belongs"),
+        (f'{{"annotations": [{ONE}]}} []', "more after the end"),
+        (f'{{"annotations": [{ONE}] "info": 1}}', "'\"' at byte .* where ',' or '}' belongs"),
+        (f'{{"annotations": [{ONE}], "annotations": []}}', "'annotations' twice"),
+        (f'{{"annotations" [{ONE}]}}', "where ':' belongs"),
+    ],
+)
+def test_what_is_no_json_as_a_whole_is_refused_with_its_place(tmp_path: Path, data: str, found: str) -> None:
+    with pytest.raises(InputError, match=found):
+        results(tmp_path, data)
+
+
+def test_blanks_are_allowed_wherever_json_has_them(tmp_path: Path) -> None:
+    assert only(results(tmp_path, f'\r\n {{ "info" : 1 , "annotations" :\t[ {ONE} ] }} \n')).label == "car"
+    assert not results(tmp_path, " [ ] ").frames()
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("category", ["Fußgänger", "FuÃ\x9fgÃ¤nger"])
+def test_categories_keep_their_letters_in_either_coding(tmp_path: Path, category: str, escaped: bool) -> None:
+    text = json.dumps([detection(category_id=category)], ensure_ascii=escaped)
+    assert only(results(tmp_path, text)).label == category
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("categories", "category id 3 for 'bus' and for 'car'"), ("images", f"image id 3 for '{FIRST}' and for 'x.png'")],
+)
+def test_an_id_that_means_two_things_is_refused(tmp_path: Path, kind: str, told: str) -> None:
+    names = {"categories": ("bus", "bus", "car"), "images": (FIRST, f"d/{FIRST}.png", "x.png")}[kind]
+    listed = [{"id": 3, "name": name, "file_name": name} for name in names]
+    assert results(tmp_path, {kind: listed[:2], "annotations": []}) is not None
+    with pytest.raises(InputError, match=told):
+        results(tmp_path, {kind: listed, "annotations": []})
+
+
+def test_a_whole_number_may_be_written_as_a_fraction(tmp_path: Path) -> None:
+    assert set(results(tmp_path, [detection(image_id=139.0)]).frames()) == {"000000000139"}
+    with pytest.raises(InputError, match=r"the id 1\.5, which is no whole number"):
+        results(tmp_path, {"categories": [{"id": 1.5, "name": "car"}], "annotations": []})
 
 
 def test_the_order_of_the_file_is_kept_and_the_source_travels(tmp_path: Path) -> None:

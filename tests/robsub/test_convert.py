@@ -19,7 +19,7 @@ from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import BENCHMARKS, get_adapter
-from robsub.convert import convert
+from robsub.convert import convert, open_source
 from robsub.devkit import PREFIXES, devkit_folder, open_devkit
 from robsub.evaluate import open_predictions
 from robsub.package import package
@@ -99,13 +99,16 @@ def test_the_ids_of_a_servers_own_list_are_used(world: Path, tmp_path: Path) -> 
     categories = [{"id": 9000 + label.id, "name": label.name} for label in adapter.labels.evaluated]
     listed = tmp_path / "list.json"
     listed.write_text(json.dumps({"images": images, "categories": categories}))
+    convert(adapter, "val", store, "coco", tmp_path / "r.json")
     convert(adapter, "val", store, "coco", tmp_path / "r.json", annotations=listed)
     results = json.loads((tmp_path / "r.json").read_text())
     filled = [700 + i for i, frame in enumerate(frames) if contents(adapter, store)[frame.name]]
     assert filled and {item["image_id"] for item in results} == set(filled)
     assert {item["category_id"] - 9000 for item in results} <= {24, 25, 26, 27, 28, 31, 32, 33}
-    assert not (tmp_path / "r.json.images.json").exists()
-    assert contents(adapter, open_predictions(tmp_path / "r.json", adapter, "val", listed)) == contents(adapter, store)
+    for lists in (listed, None):  # the list beside the results is not that of the first conversion
+        assert contents(adapter, open_predictions(tmp_path / "r.json", adapter, "val", lists)) == contents(
+            adapter, store
+        )
 
     others = [image for image in images if image["id"] != filled[0]]
     listed.write_text(json.dumps({"images": others, "categories": categories}))
@@ -186,6 +189,88 @@ def test_every_bicycle_is_submitted_where_the_devkit_drops_them_all(world: Path,
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
         text = archive.read(f"{adapter.frames('val')[0].name}_pred.txt").decode()
     assert [line.split(" ")[1] for line in text.splitlines()] == ["33", "26", "33"]
+
+
+def test_a_devkits_folder_never_mixes_two_detectors(world: Path, tmp_path: Path) -> None:
+    for name in ("cityscapes", "kitti"):
+        adapter = get_adapter(name, world)
+        convert(adapter, "val", made(adapter, tmp_path / name, ["car", "car"]), "devkit", tmp_path / "d")
+    folder = devkit_folder(tmp_path / "d", "robsub")
+    files = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    other = made(adapter, tmp_path / "other", ["person"])
+    with pytest.raises(InputError, match=r"found 3 files of KITTI, first pred_img/Kitti.*--method.*--overwrite"):
+        convert(adapter, "val", other, "devkit", tmp_path / "d")
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == files
+    convert(adapter, "val", other, "devkit", tmp_path / "d", overwrite=True)
+    names = sorted(path.name[:7] for path in (folder / "pred_img").iterdir())
+    assert names == ["Citysca", "Citysca", "Kitti20"]
+    with pytest.raises(InputError, match="found the source itself"):
+        convert(adapter, "val", open_devkit(adapter, folder), "devkit", tmp_path / "d", overwrite=True)
+    assert sorted(path.name[:7] for path in (folder / "pred_img").iterdir()) == names
+
+
+@pytest.mark.parametrize("method", ["", "../../x", "a/b", "a\\b"])
+def test_a_method_is_one_folder(world: Path, tmp_path: Path, method: str) -> None:
+    adapter = get_adapter("kitti", world)
+    store = made(adapter, tmp_path / "store", ["car"])
+    with pytest.raises(InputError, match="found no name of a folder"):
+        convert(adapter, "val", store, "devkit", tmp_path / "d", method=method)
+
+
+def test_a_devkits_folder_has_no_masks_without_a_pixel_and_its_count_is_what_it_has(
+    world: Path, tmp_path: Path
+) -> None:
+    adapter = get_adapter("kitti", world)
+    frame = adapter.frames("val")[0]
+    size = image_size(frame.image)
+    masks = [rle.empty(size), rle.from_runs([5, 10, size[0] * size[1] - 15], size)]
+    with PredictionWriter(tmp_path / "store", "all", {"dataset": "kitti", "split": "val"}) as writer:
+        writer.add(frame.name, size, [Prediction("car", 0.5, rle.box(mask), mask) for mask in masks])
+    store = PredictionStore(tmp_path / "store")
+    done = convert(adapter, "val", store, "devkit", tmp_path / "d")
+    assert (done.predictions, done.empty) == (1, 1) and len(list((tmp_path / "d").rglob("*.png"))) == 1
+    assert "Left out: 1 objects without a pixel." in done.text()
+    done = convert(adapter, "val", store, "store", tmp_path / "back")
+    assert (done.predictions, done.empty) == (2, 0)
+    assert "1 of 2 masks are empty and count nothing." in done.text()
+
+
+def test_a_store_starts_over_only_if_it_is_told_to_and_is_another(world: Path, tmp_path: Path) -> None:
+    adapter = get_adapter("kitti", world)
+    first, second = (made(adapter, tmp_path / name, [name]) for name in ("car", "person"))
+    convert(adapter, "val", first, "store", tmp_path / "out")
+    with pytest.raises(InputError, match="--overwrite"):
+        convert(adapter, "val", second, "store", tmp_path / "out")
+    convert(adapter, "val", second, "store", tmp_path / "out", overwrite=True)
+    assert contents(adapter, PredictionStore(tmp_path / "out")) == contents(adapter, second)
+    with pytest.raises(InputError, match="found the source itself"):
+        convert(adapter, "val", second, "store", tmp_path / "person", overwrite=True)
+    assert contents(adapter, second)
+
+
+def test_what_an_evaluation_notes_is_told(world: Path, tmp_path: Path) -> None:
+    adapter = get_adapter("kitti", world)
+    frame = adapter.frames("val")[0]
+    size = image_size(frame.image)
+    mask = rle.from_runs([0, size[0] * size[1] - 5, 5], size)
+    with PredictionWriter(tmp_path / "store", "all", {"dataset": "kitti", "split": "trainval"}) as writer:
+        writer.add(frame.name, size, [Prediction("car", 0.5, rle.box(mask), mask)])
+    text = convert(adapter, "val", PredictionStore(tmp_path / "store"), "store", tmp_path / "out").text()
+    assert "Note: The store says that its predictions are of split 'trainval'." in text
+    assert "are they inverted?" in text
+    trained = made(adapter, tmp_path / "trained", [adapter.labels.by_id[12].name])
+    assert "look like train ids" in convert(adapter, "val", trained, "coco", tmp_path / "r.json").text()
+
+
+def test_annotations_of_the_outcome_do_not_help_to_read_the_source(world: Path, tmp_path: Path) -> None:
+    adapter = get_adapter("kitti", world)
+    convert(adapter, "val", made(adapter, tmp_path / "store", ["car"]), "coco", tmp_path / "r.json")
+    listed = (tmp_path / "r.json.images.json").rename(tmp_path / "list.json")
+    with pytest.raises(InputError, match=r"image_id 1, and no list.*convert to a store first"):
+        open_source(adapter, "val", tmp_path / "r.json", annotations=listed, target="coco")
+    with pytest.raises(InputError, match=r"with --annotations\.$"):
+        open_source(adapter, "val", tmp_path / "r.json", target="coco")
+    assert len(open_source(adapter, "val", tmp_path / "r.json", annotations=listed).frames()) == 1
 
 
 NAMES = ["background", "car", "person"]

@@ -261,7 +261,9 @@ def test_a_list_of_the_server_replaces_the_ids(tmp_path: Path) -> None:
     images = [{"id": 50 + i, "file_name": frame.image.name} for i, frame in enumerate(adapter.frames("test"))]
     categories = [{"id": 500 + label.id, "name": label.name} for label in adapter.labels.evaluated]
     listed.write_text(json.dumps({"images": images, "categories": categories}))
+    (tmp_path / "s.json.images.json").write_text("{}")
     done = package(adapter, "test", store, tmp_path / "s.json", form="coco", image_list=listed, workers=1)
+    assert not (tmp_path / "s.json.images.json").exists()
     assert not done.report.counts, done.report.text()
     items = json.loads((tmp_path / "s.json").read_text())
     assert [(item["image_id"], item["category_id"]) for item in items] == [(50, 501), (50, 534)]
