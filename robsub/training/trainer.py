@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -235,10 +235,9 @@ class Trainer:
     def _step(self, module: nn.Module, samples: Sequence[Sample], done: float) -> dict[str, float]:
         """One optimizer step; returns the losses."""
         set_rate(self.optimizer, learning_rate(self.config, self.iteration, done))
-        self.model.transform.min_size = step_shorter_side(self.config, self.iteration) or self.recipe.model.min_size
         size = -(-len(samples) // self.config.accumulate)
         parts = [samples[first : first + size] for first in range(0, len(samples), size)]
-        with memory_advice(self.config, self.out, f"{size} images at a time", size):
+        with memory_advice(self.config, self.out, f"{size} images at a time", size), self._drawn_size():
             self.optimizer.zero_grad()
             losses = self._backward(module, parts)
             self._clip(samples)
@@ -246,6 +245,16 @@ class Trainer:
             if self.average is not None:
                 self.average.update_parameters(self.model)
         return losses
+
+    @contextmanager
+    def _drawn_size(self) -> Iterator[None]:
+        """Let the images have the shorter side that is drawn for the step; outside of it they have the model's own."""
+        transform, own = self.model.transform, self.recipe.model.min_size
+        transform.min_size = step_shorter_side(self.config, self.iteration) or own
+        try:
+            yield
+        finally:
+            transform.min_size = own
 
     def _backward(self, module: nn.Module, parts: Sequence[Sequence[Sample]]) -> dict[str, float]:
         """Add up the gradients of a step's samples, part by part, each by its share of them.

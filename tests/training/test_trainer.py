@@ -49,6 +49,21 @@ def test_a_step_is_no_longer_than_the_clipped_gradient(tmp_path: Path, samples: 
     assert moved(trainer_of(tmp_path, f"train.clip_norm={2 * free}"), samples) == pytest.approx(free, rel=1e-6)
 
 
+def test_the_drawn_size_is_that_of_the_step_alone(
+    tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(tmp_path, "train.shorter_sides=[48]")
+    seen: list[int] = []
+    monkeypatch.setattr(Trainer, "_clip", lambda self, _: seen.append(self.model.transform.min_size))
+    own = trainer.model.config.min_size
+    trainer._step(trainer.model, samples, 0.0)
+    assert (seen, trainer.model.transform.min_size) == ([48], own)
+    monkeypatch.setattr(Trainer, "_clip", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        trainer._step(trainer.model, samples, 0.0)
+    assert trainer.model.transform.min_size == own
+
+
 def test_layers_compute_in_bfloat16_and_losses_are_float32(tmp_path: Path, samples: list[Sample]) -> None:
     kinds: dict[str, torch.dtype] = {}
     for precision in ("float32", "bfloat16"):
