@@ -61,9 +61,10 @@ def _changes(recipe: Recipe, former: Recipe) -> Iterator[Change]:
 
 
 def _is_longer(change: Change, recipe: Recipe) -> bool:
-    """More iterations at the end of a schedule of steps leave all before them as they were."""
+    """More iterations at the end of a schedule of steps leave all before them as they were, unless the clock counts."""
     return (
         change.name == "train.iterations"
         and recipe.train.schedule == "steps"
+        and recipe.train.time_budget_s == 0
         and recipe.train.iterations > int(str(change.theirs))
     )
