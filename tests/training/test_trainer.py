@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from robsub.config import load_recipe
 from robsub.train import train
-from robsub.training.checkpoint import load_checkpoint
+from robsub.training.checkpoint import Former, load_checkpoint
 from robsub.training.distributed import Process
 from robsub.training.joint_dataset import Sample, load_sample
 from robsub.training.trainer import Trainer
@@ -107,3 +109,23 @@ def test_frozen_stages_keep_the_weights_that_the_run_began_with(whole: Path, wor
     kept = {name for name, weight in theirs.items() if torch.equal(ours[name], weight)}
     body = {name for name in theirs if name.startswith("backbone.body.")}
     assert kept & body == {name for name in body if name.split(".")[2] in ("conv1", "bn1", "layer1")}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda weight: None, "missing"),
+        (lambda weight: weight[:-1], "of shape"),
+        (lambda weight: weight * float("nan"), "NaN or infinite"),
+    ],
+)
+def test_weights_of_another_network_are_not_gone_on_with(
+    change: Callable[[Tensor], Tensor | None], words: str, tmp_path: Path
+) -> None:
+    trainer, name = trainer_of(tmp_path), "roi_heads.box_predictor.cls_score.weight"
+    weights = trainer.model.state_dict()
+    weights = {key: value for key, value in {**weights, name: change(weights[name])}.items() if value is not None}
+    with pytest.raises(InputError, match=words) as error:
+        trainer.start(Former(tmp_path / "checkpoint.pt", {"model": weights}))
+    assert error.value.problem.file == str(tmp_path / "checkpoint.pt")
+    assert name in str(error.value)
