@@ -48,10 +48,10 @@ def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int = 1, best: bo
     """
     save_tensors(run / CHECKPOINT, {"format": FORMAT, **state})
     if best:
-        _link(run / CHECKPOINT, run / BEST)
-    name = FORMER.replace("*", f"{state['iteration']:07}")
+        link_checkpoint(run / CHECKPOINT, run / BEST)
+    name = former_name(state["iteration"])
     if keep > 1:
-        _link(run / CHECKPOINT, run / name)
+        link_checkpoint(run / CHECKPOINT, run / name)
     former = former_checkpoints(run)
     ahead = [path for path in former if path > run / name]  # of a run that has gone back to an earlier one
     for path in (*ahead, *former[len(ahead) :][keep if keep > 1 else 0 :]):
@@ -73,12 +73,17 @@ def save_tensors(path: Path, values: dict[str, Any]) -> None:
             raise
 
 
+def former_name(iteration: int) -> str:
+    """The name of a kept checkpoint."""
+    return FORMER.replace("*", f"{iteration:07}")
+
+
 def former_checkpoints(run: Path) -> list[Path]:
     """The kept checkpoints, the newest first."""
     return sorted(run.glob(FORMER), reverse=True)
 
 
-def _link(file: Path, name: Path) -> None:
+def link_checkpoint(file: Path, name: Path) -> None:
     """Give a file a second name, or a copy where the file system has no links."""
     with atomic_path(name) as temporary:
         temporary.unlink(missing_ok=True)

@@ -16,23 +16,9 @@ from robsub.training.checkpoint import (
     load_checkpoint,
     load_newest_checkpoint,
     remove_checkpoints,
-    save_checkpoint,
     save_tensors,
 )
-
-
-def save(run: Path, iteration: int, *, keep: int = 3, best: bool = False) -> None:
-    state = {
-        "recipe": {},
-        "classes": list(JOINT_CLASSES),
-        "model": {"weight": torch.full((64, 64), float(iteration))},
-        "optimizer": {},
-        "iteration": iteration,
-        "seconds": 1.0,
-        "rng": [[torch.get_rng_state()]],
-        "finished": False,
-    }
-    save_checkpoint(run, state, keep=keep, best=best)
+from tests.training.runs import save
 
 
 def flip_a_bit(path: Path) -> None:
@@ -45,7 +31,7 @@ def flip_a_bit(path: Path) -> None:
 
 def test_the_last_few_are_kept_and_the_best_beside_them(tmp_path: Path) -> None:
     for iteration in range(1, 6):
-        save(tmp_path, iteration, best=iteration == 2)
+        save(tmp_path, iteration, is_best=iteration == 2)
     assert [load_checkpoint(path)["iteration"] for path in former_checkpoints(tmp_path)] == [5, 4, 3]
     assert load_checkpoint(tmp_path)["iteration"] == 5
     assert load_checkpoint(tmp_path / BEST)["iteration"] == 2
