@@ -211,7 +211,7 @@ class Trainer:
             self.save(images, best=True)
         if log is not None:
             log.add_validation(self.iteration, scores)
-            say(f"iteration {self.iteration}: " + ", ".join(f"{name} {ap:.3f}" for name, ap in scores.items()))
+            say(f"iteration {self.iteration}: {self.validation.scores_text(scores)}")
         self.broken.add(broken, "left out of validation")
 
     def _batches(self, images: TrainingImages) -> Iterator[list[Sample]]:
