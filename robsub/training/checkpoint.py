@@ -116,7 +116,7 @@ def load_newest_checkpoint(run: Path) -> Former:
         problem = error.problem
         raise InputError(
             problem.file, found=problem.found, expected=problem.expected,
-            fix=f"No earlier checkpoint of the run is whole. {START_OVER}",
+            fix="No earlier checkpoint of the run is whole; start over with --overwrite.",
         ) from error  # fmt: skip
 
 
