@@ -307,7 +307,12 @@ class Trainer:
 
 
 def _load(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
-    require_fit(model.state_dict(), weights, path)
+    try:
+        require_fit(model.state_dict(), weights, path)
+    except InputError as error:
+        found, expected = error.problem.found, error.problem.expected
+        fix = "Go on from an earlier checkpoint under that name, or start over with --overwrite."
+        raise InputError(path, found=found, expected=expected, fix=fix) from error
     require_finite_weights(weights, path)
     model.load_state_dict(weights)
 

@@ -129,3 +129,4 @@ def test_weights_of_another_network_are_not_gone_on_with(
         trainer.start(Former(tmp_path / "checkpoint.pt", {"model": weights}))
     assert error.value.problem.file == str(tmp_path / "checkpoint.pt")
     assert name in str(error.value)
+    assert "earlier checkpoint" in error.value.problem.fix
