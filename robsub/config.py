@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from dataset_adapters.problems import InputError
 from robsub.recipe import InferenceConfig, ModelConfig, Recipe, TrainConfig
-from robsub.recipe_limits import require_limits
+from robsub.recipe_limits import require_limits, require_name
 
 RECIPES = Path(__file__).with_name("recipes")
 """The recipes that come with robsub, ``<name>.toml``."""
@@ -30,14 +30,47 @@ def load_recipe(name: str, overrides: tuple[str, ...] = ()) -> Recipe:
         overrides: settings like ``train.batch_size=8`` that win over the file.
 
     Raises:
-        InputError: no such recipe, or a setting that does not exist, has the wrong type or no meaning.
+        InputError: no such recipe, or a setting that does not exist, has the wrong type or no meaning; names the file
+            or the override that has it.
     """
     path = _recipe_file(name)
+    recipe = _overridden(path, overrides)
+    if not _is_right(recipe):
+        _require_right(recipe, _at_fault(path, overrides))
+    return recipe
+
+
+def _overridden(path: Path, overrides: Sequence[str]) -> Recipe:
+    """A recipe's file and what wins over it; whether the settings go together is not looked at."""
     settings = _inherited(path)
+    recipe = _recipe(settings, path.stem, path)
     for override in overrides:
         _merge(settings, _parse_override(override))
-        _recipe(settings, path.stem, f"-o {override}")
-    return recipe_from_dict(settings, path.stem, path)
+        recipe = _recipe(settings, path.stem, f"-o {override}")
+    return recipe
+
+
+def _at_fault(path: Path, overrides: Sequence[str]) -> str | Path:
+    """Where the mistake of a whole recipe is: the override without which it is right, all of them, or the file."""
+    for i, override in enumerate(overrides):
+        if _is_right(_overridden(path, [*overrides[:i], *overrides[i + 1 :]])):
+            return f"-o {override}"
+    if overrides and _is_right(_overridden(path, ())):
+        return " ".join(f"-o {override}" for override in overrides)
+    return path
+
+
+def _is_right(recipe: Recipe) -> bool:
+    try:
+        _require_right(recipe, recipe.name)
+    except InputError:
+        return False
+    return True
+
+
+def _require_right(recipe: Recipe, source: str | Path) -> None:
+    require_limits(recipe, source)
+    require_name(recipe, source)
 
 
 def _recipe_file(name: str, folder: Path = Path()) -> Path:

@@ -71,6 +71,20 @@ def require_limits(recipe: Recipe, source: str | Path) -> None:
         )
 
 
+def require_name(recipe: Recipe, source: str | Path) -> None:
+    """Refuse a name that is no folder's name: a recipe is trained in ``runs/<name>``, where predict looks for it.
+
+    Raises:
+        InputError: the name leads elsewhere or cannot be written; names ``source``.
+    """
+    name = recipe.name
+    if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
+        raise InputError(
+            source, found=f"name = {name!r}", expected="one name of a folder, such as 'mine'",
+            fix="Choose another name; --out puts the run anywhere.",
+        )  # fmt: skip
+
+
 def _require_whole_groups(config: ModelConfig, source: str | Path) -> None:
     """GroupNorm's groups are equally large; the stages' channels are multiples of the stem's."""
     for name in ("width", "fpn_channels"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,20 @@ import torch
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
-from robsub.config import recipe_from_dict
+from robsub.config import recipe_from_dict, recipe_to_dict
 from robsub.recipe import Recipe
 from robsub.recipe_limits import require_limits
 from robsub.recipe_text import images_text, start_text
-from robsub.training.changes import Change, changed_settings
-from robsub.training.checkpoint import BEST, CHECKPOINT, load_newest_checkpoint, remove_checkpoints
+from robsub.training.best import agreeing_best
+from robsub.training.changes import Change, all_changes, changed_settings
+from robsub.training.checkpoint import (
+    BEST,
+    CHECKPOINT,
+    Former,
+    load_newest_checkpoint,
+    remove_checkpoints,
+    save_checkpoint,
+)
 from robsub.training.distributed import Process, join_run, leave_cores
 from robsub.training.images import AdapterFrame, TrainingImages, annotated_frames, count_images, training_images
 from robsub.training.lock import locked
@@ -89,27 +97,30 @@ def train(
         if overwrite and process.is_main and not process.restarted:
             remove_run(out)
         process.wait()
-        state, changes = former_state(recipe, out, resume)
-        if state is not None and state["finished"] and _is_over(recipe, state):
-            return Run(out, state["iteration"], shared_images(recipe, frames, out, process), state.get("best", {}))
+        former, changes = former_checkpoint(recipe, out, resume)
+        if former is not None:
+            state = former.state
+            state["best"] = process.share(agreeing_best(out, state) if process.is_main else {})
+            if state["finished"] and _is_over(recipe, state):
+                if process.is_main:
+                    _take_over_inference(recipe, former, out)
+                return Run(out, state["iteration"], shared_images(recipe, frames, out, process), state["best"])
         if process.is_main:
             adapters = [get_adapter(name, data_root, options) for name in recipe.train.datasets]
             say(images_text(recipe, adapters, count_images(recipe.train, frames)))
-            _tell_start(recipe, state, changes)
-        return _train(recipe, frames, out, process, state)
+            _tell_start(recipe, former, changes)
+        return _train(recipe, frames, out, process, former)
 
 
-def _train(
-    recipe: Recipe, frames: Sequence[AdapterFrame], out: Path, process: Process, state: dict[str, Any] | None
-) -> Run:
+def _train(recipe: Recipe, frames: Sequence[AdapterFrame], out: Path, process: Process, former: Former | None) -> Run:
     """Train, what is refused quickly first and what takes long last."""
     trainer = Trainer(recipe, dict.fromkeys(adapter for adapter, _ in frames), out, process)
-    trainer.start(state)
+    trainer.start(former)
     tensorboard = recipe.train.tensorboard
     with MetricsLog(out, trainer.iteration, tensorboard=tensorboard) if process.is_main else nullcontext() as log:
         images = shared_images(recipe, frames, out, process)
         if process.is_main:
-            _tell_images(images, trainer, state)
+            _tell_images(images, trainer, former.state if former is not None else None)
         trainer.run(images, log)
     return Run(out, trainer.iteration, images, trainer.best, tuple(sorted(trainer.broken.stamps)))
 
@@ -143,13 +154,27 @@ def _is_over(recipe: Recipe, state: Mapping[str, Any]) -> bool:
     return progress(recipe.train, state["iteration"], state["seconds"]) >= 1
 
 
-def _tell_start(recipe: Recipe, state: Mapping[str, Any] | None, changes: Sequence[Change]) -> None:
-    if state is None:
+def _take_over_inference(recipe: Recipe, former: Former, out: Path) -> None:
+    """Let a finished run's checkpoint have the new settings of inference, and tell that others come too late."""
+    theirs = recipe_from_dict(former.state["recipe"], recipe.name, former.path)
+    changes = list(all_changes(recipe, theirs))
+    taken = [change.text() for change in changes if change.name.startswith("inference.")]
+    late = [change.text() for change in changes if not change.name.startswith("inference.")]
+    if taken:
+        settings = recipe_to_dict(replace(theirs, inference=recipe.inference))
+        save_checkpoint(out, {**former.state, "recipe": settings}, keep=theirs.train.keep_checkpoints)
+        say(f"{out / CHECKPOINT} has now {', '.join(taken)}; its weights stay, and earlier checkpoints as they are")
+    if late:
+        say(f"the run is finished, so nothing comes of {', '.join(late)}")
+
+
+def _tell_start(recipe: Recipe, former: Former | None, changes: Sequence[Change]) -> None:
+    if former is None:
         say(start_text(recipe))
         return
-    say(f"goes on from iteration {state['iteration']}")
+    say(f"goes on from iteration {former.state['iteration']}")
     if changes:
-        told = ", ".join(f"{change.name} = {change.ours} instead of {change.theirs}" for change in changes)
+        told = ", ".join(change.text() for change in changes)
         say(f"goes on with {told}: from here on the losses are not those of an undisturbed run")
 
 
@@ -161,7 +186,7 @@ def _tell_images(images: TrainingImages, trainer: Trainer, state: Mapping[str, A
         say(trainer.validation.text())
 
 
-def former_state(recipe: Recipe, out: Path, resume: bool) -> tuple[dict[str, Any] | None, list[Change]]:
+def former_checkpoint(recipe: Recipe, out: Path, resume: bool) -> tuple[Former | None, list[Change]]:
     """The checkpoint of an earlier start of the same run, None if there is none, and the settings changed since.
 
     Raises:
@@ -171,8 +196,9 @@ def former_state(recipe: Recipe, out: Path, resume: bool) -> tuple[dict[str, Any
         if resume:
             raise InputError(out, found="no checkpoint", expected="a run to resume", fix="Start it without --resume.")
         return None, []
-    state, damage = load_newest_checkpoint(out)
-    if damage is not None:
-        say(f"goes on from an earlier checkpoint, for {damage.problem.file} is {damage.problem.found}")
-    former = recipe_from_dict(state["recipe"], recipe.name, out)
-    return state, changed_settings(recipe, former, out / CHECKPOINT)
+    former = load_newest_checkpoint(out)
+    if former.damage is not None:
+        problem = former.damage.problem
+        say(f"goes on from an earlier checkpoint, for {problem.file} is {problem.found}")
+    theirs = recipe_from_dict(former.state["recipe"], recipe.name, former.path)
+    return former, changed_settings(recipe, theirs, former.path)

@@ -29,6 +29,10 @@ class Change(NamedTuple):
     ours: object
     theirs: object
 
+    def text(self) -> str:
+        """For the terminal."""
+        return f"{self.name} = {self.ours} instead of {self.theirs}"
+
 
 def changed_settings(recipe: Recipe, former: Recipe, path: Path) -> list[Change]:
     """The changes that a run goes on with but has to tell.
@@ -41,7 +45,9 @@ def changed_settings(recipe: Recipe, former: Recipe, path: Path) -> list[Change]
     Raises:
         InputError: other changes, which make it another run; names them all.
     """
-    changes = list(_changes(recipe, former))
+    changes = [
+        change for change in all_changes(recipe, former) if change.name not in FREE and not _is_longer(change, recipe)
+    ]
     if different := [change for change in changes if change.name not in TOLD]:
         raise InputError(
             path, found="a run with " + ", ".join(f"{change.name} = {change.theirs}" for change in different),
@@ -51,19 +57,20 @@ def changed_settings(recipe: Recipe, former: Recipe, path: Path) -> list[Change]
     return changes
 
 
-def _changes(recipe: Recipe, former: Recipe) -> Iterator[Change]:
+def all_changes(recipe: Recipe, former: Recipe) -> Iterator[Change]:
+    """Every setting that differs."""
     for part in ("model", "train", "inference"):
         for field in fields(getattr(recipe, part)):
             ours, theirs = (getattr(getattr(one, part), field.name) for one in (recipe, former))
-            change = Change(f"{part}.{field.name}", ours, theirs)
-            if ours != theirs and change.name not in FREE and not _is_longer(change, recipe):
-                yield change
+            if ours != theirs:
+                yield Change(f"{part}.{field.name}", ours, theirs)
 
 
 def _is_longer(change: Change, recipe: Recipe) -> bool:
-    """More iterations at the end of a schedule of steps leave all before them as they were."""
+    """More iterations at the end of a schedule of steps leave all before them as they were, unless the clock counts."""
     return (
         change.name == "train.iterations"
         and recipe.train.schedule == "steps"
+        and recipe.train.time_budget_s == 0
         and recipe.train.iterations > int(str(change.theirs))
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
+from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
 from robsub.files import atomic_path
 from robsub.torch_files import FORMAT, read_torch_file, require_checkpoint
@@ -19,6 +24,17 @@ BEST = "best.pt"
 """The one with the best validation."""
 FORMER = "checkpoint-*.pt"
 """The last few, by iteration, the last one among them."""
+
+START_OVER = "Start over with --overwrite."
+
+
+class Former(NamedTuple):
+    """What an earlier start of a run has left to go on from."""
+
+    path: Path
+    state: dict[str, Any]
+    damage: InputError | None = None
+    """What was wrong with the last checkpoint, if an earlier one had to be taken."""
 
 
 def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int = 1, best: bool = False) -> None:
@@ -32,10 +48,10 @@ def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int = 1, best: bo
     """
     save_tensors(run / CHECKPOINT, {"format": FORMAT, **state})
     if best:
-        _link(run / CHECKPOINT, run / BEST)
-    name = FORMER.replace("*", f"{state['iteration']:07}")
+        link_checkpoint(run / CHECKPOINT, run / BEST)
+    name = former_name(state["iteration"])
     if keep > 1:
-        _link(run / CHECKPOINT, run / name)
+        link_checkpoint(run / CHECKPOINT, run / name)
     former = former_checkpoints(run)
     ahead = [path for path in former if path > run / name]  # of a run that has gone back to an earlier one
     for path in (*ahead, *former[len(ahead) :][keep if keep > 1 else 0 :]):
@@ -57,12 +73,17 @@ def save_tensors(path: Path, values: dict[str, Any]) -> None:
             raise
 
 
+def former_name(iteration: int) -> str:
+    """The name of a kept checkpoint."""
+    return FORMER.replace("*", f"{iteration:07}")
+
+
 def former_checkpoints(run: Path) -> list[Path]:
     """The kept checkpoints, the newest first."""
     return sorted(run.glob(FORMER), reverse=True)
 
 
-def _link(file: Path, name: Path) -> None:
+def link_checkpoint(file: Path, name: Path) -> None:
     """Give a file a second name, or a copy where the file system has no links."""
     with atomic_path(name) as temporary:
         temporary.unlink(missing_ok=True)
@@ -78,18 +99,18 @@ def remove_checkpoints(run: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def load_newest_checkpoint(run: Path) -> tuple[dict[str, Any], InputError | None]:
-    """The run's last checkpoint, or if it is damaged the newest whole one, and what was wrong with the last.
+def load_newest_checkpoint(run: Path) -> Former:
+    """The run's last checkpoint, or if it is damaged the newest whole one.
 
     Raises:
         InputError: none is there, or none is whole.
     """
     try:
-        return load_checkpoint(run), None
+        return Former(run / CHECKPOINT, _load_to_go_on(run / CHECKPOINT))
     except InputError as error:
         for path in former_checkpoints(run):
             try:
-                return load_checkpoint(path), error
+                return Former(path, _load_to_go_on(path), error)
             except InputError:
                 continue
         problem = error.problem
@@ -97,6 +118,64 @@ def load_newest_checkpoint(run: Path) -> tuple[dict[str, Any], InputError | None
             problem.file, found=problem.found, expected=problem.expected,
             fix="No earlier checkpoint of the run is whole; start over with --overwrite.",
         ) from error  # fmt: skip
+
+
+def _load_to_go_on(path: Path) -> dict[str, Any]:
+    state = load_checkpoint(path)
+    _require_training(state, path)
+    _require_classes(state["classes"], path)
+    return state
+
+
+def _require_training(state: Mapping[str, Any], path: Path) -> None:
+    """Refuse a checkpoint without what training goes on from; names the first part that is missing or something else.
+
+    Whether weights and optimizer fit the network, only the network can tell.
+    """
+    config, seconds, best = state["recipe"].get("train"), state.get("seconds"), state.get("best", {})
+    averaged = isinstance(config, dict) and config.get("ema", 0) != 0
+    parts = {
+        "optimizer": isinstance(state.get("optimizer"), dict),
+        "iteration": type(state.get("iteration")) is int and state["iteration"] >= 0,
+        "seconds": isinstance(seconds, int | float) and 0 <= seconds < math.inf,
+        "rng": _are_random_states(state.get("rng")),
+        "best": isinstance(best, dict) and (not best or {"iteration", "AP"} <= best.keys()),
+        "broken": isinstance(state.get("broken", {}), dict),
+        "finished": isinstance(state.get("finished"), bool),
+        "trained": _are_tensors(state.get("trained")) or ("trained" not in state and not averaged),
+    }
+    for name, sound in parts.items():
+        if not sound:
+            raise InputError(
+                path, found=f"a checkpoint whose {name!r} is {'something else' if name in state else 'missing'}",
+                expected="all that training goes on from",
+                fix=START_OVER,
+            )  # fmt: skip
+
+
+def _are_tensors(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(tensor, Tensor) for tensor in value.values())
+
+
+def _are_random_states(value: object) -> bool:
+    """Whether it is what ``Process.random_state`` gives, for one process or more."""
+    own = torch.get_rng_state()
+    return isinstance(value, list) and value != [] and all(
+        isinstance(states, list) and states != []
+        and all(isinstance(state, Tensor) and state.dtype == own.dtype for state in states)
+        and states[0].shape == own.shape
+        for states in value
+    )  # fmt: skip
+
+
+def _require_classes(classes: Iterable[str], path: Path) -> None:
+    """The rows of the network's last layers belong to classes by their order."""
+    for number, (theirs, ours) in enumerate(zip_longest(classes, JOINT_CLASSES), start=1):
+        if theirs != ours:
+            raise InputError(
+                path, found=f"a network whose class {number} is {theirs or 'missing'}",
+                expected=f"{ours or 'no more classes'}, in the order of the joint classes", fix=START_OVER,
+            )  # fmt: skip
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -109,11 +109,16 @@ def _members(draws: Draws, epoch: int) -> Indices:
 
 
 def _turns(draws: Draws, epochs: int) -> list[int]:
-    """How often each data set has been drawn after some epochs, by the largest remainder."""
-    wanted = np.asarray(draws.shares) * draws.epoch_length * epochs
-    turns = np.floor(wanted + 1e-6).astype(np.int64)
-    behind = np.argsort(turns - wanted, kind="stable")
-    turns[behind[: draws.epoch_length * epochs - turns.sum()]] += 1
+    """How often each data set has been drawn after some epochs.
+
+    The j-th draw of a data set, from 0 on, has its place at (j + 1/2) / share, and the draws are taken in the order of
+    their places, so that no count falls from one epoch to the next. All but the last few are counted at once.
+    """
+    shares, count = np.asarray(draws.shares), draws.epoch_length * epochs
+    distance = np.divide(1, shares, out=np.full(len(shares), np.inf), where=shares > 0)
+    turns = np.floor(shares * max(0, count - len(shares))).astype(np.int64)
+    for _ in range(count - int(turns.sum())):
+        turns[np.argmin((turns + 0.5) * distance)] += 1
     return [int(n) for n in turns]
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from dataset_adapters.annotations.cache import sources_stamp
 from dataset_adapters.base import DatasetAdapter, Frame
 from dataset_adapters.ground_truth import Segment
 from dataset_adapters.images import image_size
@@ -109,14 +110,24 @@ def count_images(config: TrainConfig, frames: Sequence[AdapterFrame]) -> dict[st
 
 
 def _known_facts(images: TrainingImages, path: Path, *, objects: bool) -> list[Facts]:
-    """The facts of every image, from the run's index if it is of the same images."""
-    key = f"{images.digest} {'objects' if objects else 'sizes'}"
+    """The facts of every image, from the run's index if it is of the same images and no file has changed since."""
+    key = _key(images, objects=objects)
     index = read_json(path, "the images of a run") if path.is_file() else {}
     if index.get("images") != key:
         facts = _read_facts(images.frames, objects=objects)
         index = {"images": key, **{name: "".join("01"[f[i]] for f in facts) for i, name in enumerate(Facts._fields)}}
         write_json(path, index)
     return [Facts(a == "1", b == "1") for a, b in zip(*(index[name] for name in Facts._fields), strict=True)]
+
+
+def _key(images: TrainingImages, *, objects: bool) -> str:
+    """Fingerprint of the images, and of the files that the facts are read from."""
+    files: dict[DatasetAdapter, list[Path]] = {}
+    for adapter, frame in images.frames:
+        annotated = objects and frame.ground_truth is not None
+        files.setdefault(adapter, []).extend(adapter.ground_truth_files(frame) if annotated else [frame.image])
+    stamps = [sources_stamp(adapter.reader, paths)[0] for adapter, paths in files.items()]
+    return " ".join([images.digest, "objects" if objects else "sizes", *stamps])
 
 
 def _read_facts(frames: Sequence[AdapterFrame], *, objects: bool) -> list[Facts]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from dataset_adapters.problems import InputError
 from robsub.recipe import TrainConfig
 
 PARTS = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
@@ -36,6 +41,38 @@ def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimi
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.learning_rate)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], path: Path) -> None:
+    """Go on with what an optimizer has gathered.
+
+    Args:
+        optimizer: of the same parameters.
+        state: its ``state_dict``.
+        path: the checkpoint, for the error.
+
+    Raises:
+        InputError: the state is of other parameters or of another optimizer, or no such state.
+    """
+    wanted = [(group.keys(), len(group["params"])) for group in optimizer.state_dict()["param_groups"]]
+    try:
+        found = [(group.keys(), len(group["params"])) for group in state["param_groups"]]
+        if found == wanted:
+            optimizer.load_state_dict(dict(state))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        found = []
+    if found != wanted or not all(_fits(parameter, values) for parameter, values in optimizer.state.items()):
+        raise InputError(
+            path, found="an optimizer of other parameters than the network's",
+            expected="'optimizer' as the training of this network has written it",
+            fix="Begin a new run with the weights alone: -o train.init and this file, and another --out.",
+        )  # fmt: skip
+
+
+def _fits(parameter: Tensor, values: Mapping[str, object]) -> bool:
+    """Whether all that is kept of a parameter, but for single numbers, has its shape."""
+    tensors = (value for value in values.values() if isinstance(value, Tensor) and value.ndim > 0)
+    return all(tensor.shape == parameter.shape for tensor in tensors)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

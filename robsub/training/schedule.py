@@ -24,7 +24,7 @@ def learning_rate(config: TrainConfig, iteration: float, done: float) -> float:
     Args:
         config: the recipe's training part.
         iteration: steps taken so far; the linear warm-up counts these.
-        done: share of the run that is over, 0 to 1; the decay follows this.
+        done: share of the run that is over, 0 to 1; the decay follows this, and the steps where it is further.
 
     Returns:
         The paper's piecewise constant rate (section 3: 0.02, 0.01 from 56K, 1e-3 from 76K, 1e-4 from 116K), or half a
@@ -33,7 +33,8 @@ def learning_rate(config: TrainConfig, iteration: float, done: float) -> float:
     if config.schedule == "cosine":
         rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
     else:
-        passed = sum(done * config.iterations >= step for step in config.steps)
+        reached = max(iteration, done * config.iterations)  # a share times the whole may fall short by its rounding
+        passed = sum(reached >= step for step in config.steps)
         rate = (config.learning_rate, *config.step_rates)[passed]
     if iteration < config.warmup_iterations:
         rate *= config.warmup_factor + (1 - config.warmup_factor) * iteration / config.warmup_iterations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,16 +21,18 @@ from dataset_adapters.problems import InputError
 from robsub.config import recipe_to_dict
 from robsub.model.mask_rcnn import MaskRCNN, build_model
 from robsub.model.pretrained import load_pretrained
+from robsub.model.weights_fit import require_finite as require_finite_weights
+from robsub.model.weights_fit import require_fit
 from robsub.recipe import Recipe
 from robsub.training.broken_files import BrokenFiles
-from robsub.training.checkpoint import CHECKPOINT, save_checkpoint
+from robsub.training.checkpoint import CHECKPOINT, Former, save_checkpoint
 from robsub.training.distributed import Process
 from robsub.training.draws import Draws, PositionSampler, data_set_shares, step_shorter_side
 from robsub.training.images import TrainingImages
 from robsub.training.joint_dataset import JointDataset, Sample
 from robsub.training.metrics import MetricsLog, memory_mb
 from robsub.training.mishaps import loader_advice, memory_advice, require_finite
-from robsub.training.optimizer import build_optimizer, freeze, moving_average, set_rate
+from robsub.training.optimizer import build_optimizer, freeze, moving_average, restore_optimizer, set_rate
 from robsub.training.say import say
 from robsub.training.schedule import learning_rate, progress, steps_in_all
 from robsub.training.validation import Validation
@@ -70,26 +72,26 @@ class Trainer:
         freeze(self.config, model.backbone.body)
         return model
 
-    def start(self, state: dict[str, Any] | None) -> None:
-        """Go on from a checkpoint's state, or begin with the weights that the recipe names.
+    def start(self, former: Former | None) -> None:
+        """Go on from a checkpoint, or begin with the weights that the recipe names.
 
         Raises:
-            InputError: the weights are not there or do not fit.
+            InputError: the weights are not there, do not fit or are not finite.
         """
-        if state is not None:
+        if former is not None:
             with memory_advice(self.config, self.out, "the network and its optimizer"):
-                self._restore(state)
+                self._restore(former.state, former.path)
         elif self.config.init:
             report = load_pretrained(self.model, _weights_file(Path(self.config.init)), JOINT_CLASSES)
             if self.process.is_main:
                 say(report.text())
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state.get("trained", state["model"]))
+    def _restore(self, state: dict[str, Any], path: Path) -> None:
+        _load(self.model, state.get("trained", state["model"]), path)
         if self.average is not None:
-            self.average.module.load_state_dict(state["model"])
+            _load(self.average.module, state["model"], path)
             self.average.n_averaged.fill_(state["iteration"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"], path)
         self.iteration, self.seconds = state["iteration"], state["seconds"]
         self.best = state.get("best", {})
         self.broken.restore(state.get("broken", {}))
@@ -209,7 +211,7 @@ class Trainer:
             self.save(images, best=True)
         if log is not None:
             log.add_validation(self.iteration, scores)
-            say(f"iteration {self.iteration}: " + ", ".join(f"{name} {ap:.3f}" for name, ap in scores.items()))
+            say(f"iteration {self.iteration}: {self.validation.scores_text(scores)}")
         self.broken.add(broken, "left out of validation")
 
     def _batches(self, images: TrainingImages) -> Iterator[list[Sample]]:
@@ -235,10 +237,9 @@ class Trainer:
     def _step(self, module: nn.Module, samples: Sequence[Sample], done: float) -> dict[str, float]:
         """One optimizer step; returns the losses."""
         set_rate(self.optimizer, learning_rate(self.config, self.iteration, done))
-        self.model.transform.min_size = step_shorter_side(self.config, self.iteration) or self.recipe.model.min_size
         size = -(-len(samples) // self.config.accumulate)
         parts = [samples[first : first + size] for first in range(0, len(samples), size)]
-        with memory_advice(self.config, self.out, f"{size} images at a time", size):
+        with memory_advice(self.config, self.out, f"{size} images at a time", size), self._drawn_size():
             self.optimizer.zero_grad()
             losses = self._backward(module, parts)
             self._clip(samples)
@@ -246,6 +247,16 @@ class Trainer:
             if self.average is not None:
                 self.average.update_parameters(self.model)
         return losses
+
+    @contextmanager
+    def _drawn_size(self) -> Iterator[None]:
+        """Let the images have the shorter side that is drawn for the step; outside of it they have the model's own."""
+        transform, own = self.model.transform, self.recipe.model.min_size
+        transform.min_size = step_shorter_side(self.config, self.iteration) or own
+        try:
+            yield
+        finally:
+            transform.min_size = own
 
     def _backward(self, module: nn.Module, parts: Sequence[Sequence[Sample]]) -> dict[str, float]:
         """Add up the gradients of a step's samples, part by part, each by its share of them.
@@ -293,6 +304,17 @@ class Trainer:
             "memory_mb": memory_mb(self.process.device),
             "progress": done,
         }
+
+
+def _load(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        require_fit(model.state_dict(), weights, path)
+    except InputError as error:
+        found, expected = error.problem.found, error.problem.expected
+        fix = "Go on from an earlier checkpoint under that name, or start over with --overwrite."
+        raise InputError(path, found=found, expected=expected, fix=fix) from error
+    require_finite_weights(weights, path)
+    model.load_state_dict(weights)
 
 
 def _weights_file(path: Path) -> Path:

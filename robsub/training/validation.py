@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 
 from tqdm import tqdm
@@ -46,11 +46,15 @@ class Validation:
         self.frames = {adapter: _evenly(adapter.frames(SPLIT), recipe.train.validate_images) for adapter in adapters}
 
     def text(self) -> str:
-        """What is validated on, and what the AP is then the mean of."""
-        every, wanted = self.recipe.train.validate_every, len(self.recipe.train.datasets)
+        """What is validated on."""
         each = ", ".join(f"{adapter.name} {len(frames)}" for adapter, frames in self.frames.items())
-        few = f" of the recipe's {wanted}" if len(self.frames) < wanted else ""
-        return f"validates every {every} iterations on images of {each}; AP is the mean of {len(self.frames)}{few}"
+        return f"validates every {self.recipe.train.validate_every} iterations on images of {each}"
+
+    def scores_text(self, scores: Mapping[str, float]) -> str:
+        """What ``score`` has given, and what the AP is the mean of: without an object a data set has none."""
+        scored, wanted = len(scores.keys() - {"AP"}), len(self.recipe.train.datasets)
+        each = "".join(f", {name} {ap:.3f}" for name, ap in scores.items() if name != "AP")
+        return f"AP {scores['AP']:.3f}, the mean of {scored} of the recipe's {wanted} data sets{each}"
 
     def score(self, model: MaskRCNN) -> tuple[dict[str, float], list[InputError]]:
         """Score a model; in every process.

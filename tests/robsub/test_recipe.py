@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -181,6 +182,40 @@ def test_settings_are_judged_together(tmp_path: Path) -> None:
     assert recipe.model.norm_groups == 12
     with pytest.raises(InputError, match=r"mine\.toml: found model\.norm_groups = 12, expected a divisor"):
         load_recipe(str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "place"),
+    [
+        (("train.workers=1", "train.batch_size=0"), "-o train.batch_size=0"),
+        (("train.batch_size=0", "train.log_every=0"), "-o train.batch_size=0 -o train.log_every=0"),
+        (("model.norm_groups=7", "train.workers=1"), "-o model.norm_groups=7"),
+        (('name="a/b"',), """-o name="a/b\""""),
+    ],
+)
+def test_mistakes_are_told_of_the_overrides_that_make_them(overrides: tuple[str, ...], place: str) -> None:
+    with pytest.raises(InputError) as error:
+        load_recipe("demo", overrides)
+    assert error.value.problem.file == place
+
+
+def test_mistakes_of_a_file_are_told_of_it_whatever_is_overridden(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('base = "demo"\n[train]\nbatch_size = 0\n')
+    with pytest.raises(InputError, match=r"mine\.toml: found train\.batch_size = 0"):
+        load_recipe(str(tmp_path / "mine.toml"), ("train.workers=1",))
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../escape", "..", ".", "", "a\\b", "a\0b", "/tmp/a"])
+def test_a_name_is_that_of_one_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f'base = "demo"\nname = {json.dumps(name)}\n')
+    with pytest.raises(InputError, match=r"mine\.toml: found name = .*one name of a folder"):
+        load_recipe(str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize("name", ["mine", "rob 2018.b", "größer"])
+def test_any_other_name_may_be(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f'base = "demo"\nname = "{name}"\n')
+    assert load_recipe(str(tmp_path / "mine.toml")).name == name
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,9 @@ def test_a_schedule_of_steps_may_become_longer_and_no_other() -> None:
         changed_settings(former, longer, RUN)
     with pytest.raises(InputError, match=r"train\.iterations"):
         changed_settings(load_recipe("demo", (*SETTINGS, "train.iterations=8")), load_recipe("demo", SETTINGS), RUN)
+    by_clock = (*STEPS, "train.time_budget_s=60")
+    with pytest.raises(InputError, match=r"train\.iterations"):
+        changed_settings(load_recipe("demo", (*by_clock, "train.iterations=8")), load_recipe("demo", by_clock), RUN)
 
 
 def test_a_finished_run_that_became_longer_ends_as_if_it_had_always_been(world: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_overwrite_leaves_nothing_of_the_former_run(world: Path, tmp_path: Path)
     ("options", "words"),
     [
         (("-o", "train.init=nowhere"), "nowhere: found no such file, expected the weights to begin with (train.init)"),
-        (("-o", "train.batch_size=0"), "found train.batch_size = 0, expected above 0"),
+        (("-o", "train.batch_size=0"), "-o train.batch_size=0: found train.batch_size = 0, expected above 0"),
         (("-o", 'train.datasets=["kitty"]'), "Did you mean 'kitti'?"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from dataset_adapters.problems import InputError
 from robsub.recipe import TrainConfig
-from robsub.training.draws import Draws, PositionSampler, data_set_shares, step_shorter_side
+from robsub.training.draws import Draws, PositionSampler, _epoch, _turns, data_set_shares, step_shorter_side
 
 SIZE = TrainConfig()
 
@@ -51,6 +52,37 @@ def test_data_sets_get_their_shares_and_their_samples_take_turns(
         assert abs(sum(turns) - epochs * 100 * share) <= 1
         assert max(turns) - min(turns) <= 1
         first += size
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=5),
+    rarity=st.lists(st.floats(0, 4), min_size=5, max_size=5),
+)
+def test_no_draw_is_lost_however_unequal_the_weights(sizes: list[int], rarity: list[float]) -> None:
+    weights = tuple(10**-x for x in rarity[: len(sizes)])
+    draws = draws_of(tuple(sizes), config=TrainConfig(sampling="weights", weights=weights))
+    length, epochs = draws.epoch_length, 8
+    drawn = [0] * length
+    for epoch in range(epochs):
+        samples, _ = _epoch(draws, epoch)
+        assert len(samples) == length
+        for sample in samples:
+            drawn[sample] += 1
+    first = 0
+    for size, share in zip(sizes, draws.shares, strict=True):
+        turns = drawn[first : first + size]
+        assert max(turns) - min(turns) <= 1
+        assert abs(sum(turns) - share * length * epochs) <= 1 + len(sizes) / 2
+        first += size
+
+
+def test_many_epochs_of_many_images_are_counted_at_once() -> None:
+    sizes = (3475, 200, 70, 24_902, 27_574)
+    draws = draws_of(sizes, config=TrainConfig(sampling="weights", weights=(1, 1, 1, 1, 1e-5)))
+    counts = [_turns(draws, epoch) for epoch in range(1000)]
+    assert [sum(count) for count in counts] == [epoch * sum(sizes) for epoch in range(1000)]
+    assert all(a <= b for one, other in itertools.pairwise(counts) for a, b in zip(one, other, strict=True))
+    assert _turns(draws_of(sizes), 999) == [size * 999 for size in sizes]
 
 
 def test_a_data_set_that_is_not_here_is_never_drawn() -> None:

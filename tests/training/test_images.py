@@ -79,3 +79,18 @@ def test_what_was_read_is_kept_until_the_images_change(kitti: Path, tmp_path: Pa
     assert find(kitti, tmp_path, group_by_aspect=True).groups == (0,) * 8
     (kitti / "kitti/training/image_2/000005_10.png").unlink()
     assert sum(find(kitti, tmp_path, group_by_aspect=True).groups) == 7
+
+
+def test_annotations_that_were_mended_are_read_again(kitti: Path, tmp_path: Path) -> None:
+    empty, full = (kitti / f"kitti/training/instance/00000{number}_10.png" for number in (1, 3))
+    assert find(kitti, tmp_path, keep_empty=False).empty == 1
+    shutil.copy(full, empty)
+    assert find(kitti, tmp_path, keep_empty=False).empty == 0
+
+
+def test_photos_that_were_turned_are_read_again(kitti: Path, tmp_path: Path) -> None:
+    photo = kitti / "kitti/training/image_2/000005_10.png"
+    assert sum(find(kitti, tmp_path, group_by_aspect=True).groups) == 7
+    with Image.open(photo) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(photo)
+    assert sum(find(kitti, tmp_path, group_by_aspect=True).groups) == 6

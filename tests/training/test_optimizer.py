@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
 from dataset_adapters.labels import JOINT_CLASSES
+from dataset_adapters.problems import InputError
 from robsub.config import load_recipe
 from robsub.model.mask_rcnn import MaskRCNN, build_model
 from robsub.recipe import TrainConfig
-from robsub.training.optimizer import build_optimizer, freeze, set_rate
+from robsub.training.optimizer import build_optimizer, freeze, restore_optimizer, set_rate
 
 CONFIG = TrainConfig(weight_decay=0.5, bias_rate=2.0)
 
@@ -41,3 +44,18 @@ def test_the_first_stages_are_left_out_of_learning(model: MaskRCNN) -> None:
     assert frozen == {
         n for n, _ in model.named_parameters() if n.startswith((body + "conv1", body + "bn1", body + "layer1"))
     }
+
+
+def test_a_state_of_other_parameters_is_refused(model: MaskRCNN) -> None:
+    optimizer = build_optimizer(CONFIG, model)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    state = optimizer.state_dict()
+    restore_optimizer(build_optimizer(CONFIG, model), state, Path("run/checkpoint.pt"))
+    adamw = build_optimizer(replace(CONFIG, optimizer="adamw"), model).state_dict()
+    longer = {**state["state"], 0: {"momentum_buffer": torch.zeros(2, 3)}}
+    groups = [{**group, "params": group["params"][1:]} for group in state["param_groups"]]
+    for other in ({}, adamw, {**state, "state": longer}, {**state, "param_groups": groups}, {**state, "state": 3}):
+        with pytest.raises(InputError, match=r"run/checkpoint\.pt: found an optimizer of other parameters"):
+            restore_optimizer(build_optimizer(CONFIG, model), other, Path("run/checkpoint.pt"))

@@ -51,6 +51,27 @@ def test_a_finished_run_is_reused_and_overwrite_starts_over(whole: Path, world: 
     assert losses(whole) == first
 
 
+def test_a_finished_run_takes_over_settings_of_inference_and_tells_what_comes_too_late(
+    whole: Path, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    late = ("train.log_every=3", "train.learning_rate=1e-4")
+    train(load_recipe("demo", (*SETTINGS, *late)), world, run)
+    told = capsys.readouterr().err
+    assert "nothing comes of train.learning_rate = 0.0001 instead of" in told
+    assert "train.log_every = 3 instead of 1" in told
+    assert (run / CHECKPOINT).read_bytes() == (whole / CHECKPOINT).read_bytes()
+    train(load_recipe("demo", (*SETTINGS, *late, "inference.nms=hard")), world, run)
+    assert "has now inference.nms = hard instead of linear" in capsys.readouterr().err
+    ours, theirs = load_checkpoint(run), load_checkpoint(whole)
+    assert ours["recipe"] == {**theirs["recipe"], "inference": {**theirs["recipe"]["inference"], "nms": "hard"}}
+    assert ours["finished"]
+    assert all(torch.equal(ours["model"][name], weight) for name, weight in theirs["model"].items())
+    with pytest.raises(InputError, match=r"train\.seed = 0"):
+        train(load_recipe("demo", (*SETTINGS, "train.seed=3")), world, run)
+
+
 def test_resume_insists_on_a_checkpoint(world: Path, recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a run to resume"):
         train(recipe, world, tmp_path / "none", resume=True)
@@ -66,8 +87,8 @@ def test_every_part_of_the_state_is_in_the_checkpoint(world: Path, tmp_path: Pat
     recipe = load_recipe("demo", options)
     train(recipe, world, tmp_path / "whole")
     (tmp_path / "halves").mkdir()
-    for name in ("checkpoint-0000004.pt", "metrics.jsonl", "validation.jsonl"):
-        target = "checkpoint.pt" if name.endswith(".pt") else name
+    for name in ("checkpoint-0000004.pt", "best.pt", "metrics.jsonl", "validation.jsonl"):
+        target = "checkpoint.pt" if name.startswith("checkpoint") else name
         shutil.copy(tmp_path / "whole" / name, tmp_path / "halves" / target)
     run = train(recipe, world, tmp_path / "halves", resume=True)
     assert losses(tmp_path / "halves") == losses(tmp_path / "whole")

@@ -28,6 +28,19 @@ def test_paper(iteration: int, rate: float) -> None:
     assert learning_rate(PAPER, iteration, progress(PAPER, iteration, 0)) == pytest.approx(rate, rel=1e-12)
 
 
+def test_rates_change_at_their_iterations_whatever_the_length() -> None:
+    for length in range(50, 1050):
+        config = TrainConfig(iterations=length, steps=(7, 29, 49), warmup_iterations=0)
+        rates = {i: learning_rate(config, i, progress(config, i, 0)) for i in (6, 7, 28, 29, 48, 49)}
+        assert rates == {6: 0.02, 7: 0.01, 28: 0.01, 29: 1e-3, 48: 1e-3, 49: 1e-4}, length
+
+
+def test_a_time_budget_lets_steps_come_earlier() -> None:
+    config = TrainConfig(iterations=100, steps=(50,), step_rates=(0.01,), warmup_iterations=0, time_budget_s=10)
+    assert learning_rate(config, 10, progress(config, 10, 5)) == 0.01
+    assert learning_rate(config, 10, progress(config, 10, 4)) == 0.02
+
+
 def test_cosine_falls_from_the_rate_to_nothing() -> None:
     config = TrainConfig(schedule="cosine", learning_rate=1.0, warmup_iterations=0, iterations=10)
     rates = [learning_rate(config, i, progress(config, i, 0)) for i in range(11)]

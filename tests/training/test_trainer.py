@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
 from robsub.config import load_recipe
 from robsub.train import train
-from robsub.training.checkpoint import load_checkpoint
+from robsub.training.checkpoint import Former, load_checkpoint
 from robsub.training.distributed import Process
 from robsub.training.joint_dataset import Sample, load_sample
 from robsub.training.trainer import Trainer
@@ -47,6 +49,21 @@ def test_a_step_is_no_longer_than_the_clipped_gradient(tmp_path: Path, samples: 
     assert free > 0.1
     assert moved(trainer_of(tmp_path, "train.clip_norm=0.05"), samples) == pytest.approx(0.05, rel=1e-3)
     assert moved(trainer_of(tmp_path, f"train.clip_norm={2 * free}"), samples) == pytest.approx(free, rel=1e-6)
+
+
+def test_the_drawn_size_is_that_of_the_step_alone(
+    tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(tmp_path, "train.shorter_sides=[48]")
+    seen: list[int] = []
+    monkeypatch.setattr(Trainer, "_clip", lambda self, _: seen.append(self.model.transform.min_size))
+    own = trainer.model.config.min_size
+    trainer._step(trainer.model, samples, 0.0)
+    assert (seen, trainer.model.transform.min_size) == ([48], own)
+    monkeypatch.setattr(Trainer, "_clip", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        trainer._step(trainer.model, samples, 0.0)
+    assert trainer.model.transform.min_size == own
 
 
 def test_layers_compute_in_bfloat16_and_losses_are_float32(tmp_path: Path, samples: list[Sample]) -> None:
@@ -92,3 +109,24 @@ def test_frozen_stages_keep_the_weights_that_the_run_began_with(whole: Path, wor
     kept = {name for name, weight in theirs.items() if torch.equal(ours[name], weight)}
     body = {name for name in theirs if name.startswith("backbone.body.")}
     assert kept & body == {name for name in body if name.split(".")[2] in ("conv1", "bn1", "layer1")}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda weight: None, "missing"),
+        (lambda weight: weight[:-1], "of shape"),
+        (lambda weight: weight * float("nan"), "NaN or infinite"),
+    ],
+)
+def test_weights_of_another_network_are_not_gone_on_with(
+    change: Callable[[Tensor], Tensor | None], words: str, tmp_path: Path
+) -> None:
+    trainer, name = trainer_of(tmp_path), "roi_heads.box_predictor.cls_score.weight"
+    weights = trainer.model.state_dict()
+    weights = {key: value for key, value in {**weights, name: change(weights[name])}.items() if value is not None}
+    with pytest.raises(InputError, match=words) as error:
+        trainer.start(Former(tmp_path / "checkpoint.pt", {"model": weights}))
+    assert error.value.problem.file == str(tmp_path / "checkpoint.pt")
+    assert name in str(error.value)
+    assert "earlier checkpoint" in error.value.problem.fix

@@ -80,7 +80,9 @@ def test_scores_are_those_of_evaluate_on_the_same_predictions(
     assert scores == {"AP": fmean(expected.values()), **expected}
     assert 0 < scores["AP"] < 1
     assert broken == []
-    assert "AP is the mean of 4 of the recipe's 5" in validation.text()
+    told = validation.scores_text({name: scores[name] for name in ("AP", "AP_kitti", "AP_scannet")})
+    assert told.startswith(f"AP {scores['AP']:.3f}, the mean of 2 of the recipe's 5 data sets, AP_kitti ")
+    assert "mean" not in validation.text()
 
 
 def tiny(recipe: Recipe) -> MaskRCNN:
@@ -128,6 +130,23 @@ def test_the_best_is_kept_beside_the_last(
     told = [(v["iteration"], v["AP"], v["data_sets"]) for v in lines(tmp_path / "validation.jsonl")]
     assert told == [(2, 0.3, ["kitti"]), (4, 0.5, ["kitti"]), (6, 0.4, ["kitti"])]
     assert "AP 0.500 at iteration 4" in run.text()
+
+
+def test_killed_before_the_best_is_kept_the_next_start_keeps_it(
+    world: Path, tmp_path: Path, made_scores: dict[int, dict[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_scores |= {i: {"AP": ap} for i, ap in ((2, 0.5), (4, 0.5), (6, 0.4), (8, 0.3))}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("robsub.training.checkpoint.link_checkpoint", killed_at_the_best)
+        train(load_recipe("demo", EVERY_SECOND), world, tmp_path)
+    assert load_checkpoint(tmp_path)["best"] == {"iteration": 2, "AP": 0.5}
+    assert train(load_recipe("demo", EVERY_SECOND), world, tmp_path).best == {"iteration": 2, "AP": 0.5}
+    assert load_checkpoint(tmp_path / "best.pt")["iteration"] == 2
+
+
+def killed_at_the_best(file: Path, name: Path) -> None:
+    if name.name == "best.pt":
+        raise KeyboardInterrupt
 
 
 def test_means_of_other_data_sets_are_not_compared(
