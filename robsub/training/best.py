@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_adapters.problems import InputError
-from robsub.training.checkpoint import BEST, CHECKPOINT, former_name, link_checkpoint, load_checkpoint
+from robsub.training.checkpoint import BEST, BEST_BEFORE, CHECKPOINT, former_name, link_checkpoint, load_checkpoint
 from robsub.training.say import say
 
 
@@ -32,8 +32,8 @@ def agreeing_best(run: Path, state: Mapping[str, Any]) -> dict[str, float]:
             say(f"{file} is now the checkpoint of iteration {best['iteration']:.0f}, the best of the run as it goes on")
             return best
     if file.is_file():
-        file.unlink()
-        say(f"{file} is removed, for it is not of the run as it goes on")
+        file.replace(run / BEST_BEFORE)
+        say(f"{file} is {BEST_BEFORE} now, for it is not of the run as it goes on")
     if best:
         say(f"the best checkpoint, of iteration {best['iteration']:.0f}, is not kept any more; the next one counts")
     return {}

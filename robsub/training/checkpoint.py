@@ -22,6 +22,8 @@ CHECKPOINT = "checkpoint.pt"
 """The last one."""
 BEST = "best.pt"
 """The one with the best validation."""
+BEST_BEFORE = "best-before.pt"
+"""The best of what came after the checkpoint that a run went back to."""
 FORMER = "checkpoint-*.pt"
 """The last few, by iteration, the last one among them."""
 
@@ -95,7 +97,7 @@ def link_checkpoint(file: Path, name: Path) -> None:
 
 def remove_checkpoints(run: Path) -> None:
     """Delete all checkpoints of a run."""
-    for path in (run / CHECKPOINT, run / BEST, *former_checkpoints(run)):
+    for path in (run / CHECKPOINT, run / BEST, run / BEST_BEFORE, *former_checkpoints(run)):
         path.unlink(missing_ok=True)
 
 

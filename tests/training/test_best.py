@@ -56,7 +56,7 @@ def test_a_best_that_is_not_kept_is_forgotten(run: Path, capsys: pytest.CaptureF
     assert agree(run) == {}
     assert not (run / BEST).exists()
     told = capsys.readouterr().err
-    assert "best.pt is removed" in told
+    assert "best.pt is best-before.pt now" in told and (run / "best-before.pt").is_file()
     assert "of iteration 4, is not kept any more" in told
 
 
