@@ -106,6 +106,7 @@ def package(
     _require_split(store, split)
     selection.check(adapter.labels)
     frames = adapter.frames(split)
+    _require_text(frames)
     if not allow_missing:
         _require_all(adapter, split, frames, store)
     packer: _Packer = FramePacker(layout, adapter.labels, selection, one_bit)
@@ -189,6 +190,16 @@ def _finished(out: Path, manifest_path: Path, identity: dict[str, Any]) -> dict[
         return None
     same = all(manifest.get(key) == value for key, value in identity.items())
     return manifest if same and manifest.get("sha256") == file_digest(out) else None
+
+
+def _require_text(frames: Sequence[Frame]) -> None:
+    """A zip's member names are text; names of files need not be."""
+    for frame in frames:
+        if not frame.name.isprintable():  # a byte that is no UTF-8 is a lone surrogate here
+            raise InputError(
+                frame.image, found="a name with bytes that are no text", expected="the benchmark's own file name",
+                fix="Rename the file as the data set has it.",
+            )  # fmt: skip
 
 
 def _require_free(out: Path) -> None:

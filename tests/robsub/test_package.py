@@ -31,6 +31,7 @@ from robsub.package import package
 from robsub.predictions import PredictionStore, PredictionWriter
 from robsub.sample import FRAMES, write_sample
 from robsub.verify import verify
+from tests.dataset_adapters.layouts import photo
 from tests.evaluators.official import MODULE, load_official
 from tests.stores import write_ground_truth_store
 
@@ -88,6 +89,15 @@ def test_another_programs_file_is_not_replaced(world: Path, store: PredictionSto
         package(adapter, "trainval", store, out, workers=1)
     assert out.read_bytes() == b"years of work"
     assert package(adapter, "trainval", store, out, overwrite=True, workers=1).report.ok
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    photo(tmp_path / "kitti/testing/image_2/000000\udcff_10.png")
+    adapter = get_adapter("kitti", tmp_path)
+    with PredictionWriter(tmp_path / "store", "all", {"dataset": "kitti", "split": "test"}):
+        pass
+    with pytest.raises(InputError, match="a name with bytes that are no text"):
+        package(adapter, "test", PredictionStore(tmp_path / "store"), tmp_path / "s.zip", allow_missing=True, workers=1)
 
 
 def test_another_edition_is_another_archive(world: Path, tmp_path: Path) -> None:
