@@ -18,6 +18,7 @@ from dataset_adapters.registry import ADAPTERS, BENCHMARKS
 from evaluators.protocol import PROTOCOLS
 from robsub import __version__, places
 from robsub.command_line import (
+    OUTPUTS,
     Commands,
     Data,
     Share,
@@ -28,6 +29,7 @@ from robsub.command_line import (
     distance_option,
     image_list,
     json_file,
+    output_options,
     overwrite,
     parse_part,
     parse_sizes,
@@ -359,15 +361,11 @@ def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: 
 @click.option(
     "--bootstrap", "resamples", type=click.IntRange(0, 10_000), default=0, help="Resamples for 95 % intervals."
 )
-# Places to write to stay text: a path would lose the slash at its end that makes it a folder.
 @click.option("--matches", metavar="FILE", help="Keep every image's matches there; the same command goes on from it.")
 @click.option("--part", metavar="K/N", callback=parse_part, help="Evaluate the K-th of N parts; merge with --merge.")
 @path_option("--merge", multiple=True, metavar="FILE", help="Merge matches files into one result; repeatable.")
 @click.option("--self-test", is_flag=True, help="Score the ground truth itself: every number must be 100.")
-@click.option("--json", "json_path", metavar="FILE", help="Write the result there as JSON.")
-@click.option("--csv", "csv_path", metavar="FILE", help="Write the per-class table there as CSV.")
-@click.option("--markdown", "markdown_path", metavar="FILE", help="Write it there as Markdown.")
-@click.option("--latex", "latex_path", metavar="FILE", help="Write it there as LaTeX.")
+@output_options
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores if not given.")
 @allow_missing
 def evaluate(
@@ -380,10 +378,7 @@ def evaluate(
     neg_ap: NegAP,
     merge: tuple[Path, ...],
     self_test: bool,
-    json_path: str | None,
-    csv_path: str | None,
-    markdown_path: str | None,
-    latex_path: str | None,
+    outputs: dict[str, str | None],
     **choices: Any,
 ) -> None:
     """Score predictions locally by the benchmark's own protocol.
@@ -392,10 +387,9 @@ def evaluate(
     """
     from robsub.evaluate import evaluate_many
     from robsub.evaluate import merge as merge_results
-    from robsub.results import require_folders, save_result
+    from robsub.results import next_step, require_folders, save_result
     from robsub.self_test import self_test as run_self_test
 
-    wanted = {"json": json_path, "csv": csv_path, "md": markdown_path, "tex": latex_path}
     choices |= {"resamples": resamples, "neg_ap": neg_ap}
     if choices["protocol"] and not PROTOCOLS[choices["protocol"]].negative_ap:
         refuse_options(f"--protocol {choices['protocol']}", "neg_ap")
@@ -405,26 +399,21 @@ def evaluate(
         refuse_options("--self-test", "predictions", "annotations", "merge", "allow_missing")
         report = run_self_test(data.adapter(dataset), split, **choices)
         click.echo(report.text())
-        save_result(report.result, wanted, many=False)
+        save_result(report.result, outputs, many=False)
         tell_next(f"evaluate --dataset {dataset} --split {split}")
         sys.exit(0 if report.ok else 1)
     if merge:
-        outputs = ("json_path", "csv_path", "markdown_path", "latex_path")
-        refuse_all_but("--merge", "merge", "resamples", "neg_ap", *outputs)
+        refuse_all_but("--merge", "merge", "resamples", "neg_ap", *OUTPUTS)
         names, results = [], iter([merge_results(merge, **choices)])
     else:
         names = [dataset] if dataset else places.predicted_datasets(split, BENCHMARKS)
         if len(names) > 1:
-            require_folders(wanted)
+            require_folders(outputs)
         results = evaluate_many(names, split, data.root, predictions, annotations, data.options, **choices)
     for result in results:
         click.echo(result.text() + "\n")
-        save_result(result, wanted, many=len(names) > 1)
-    if json_path:
-        quoted = shlex.quote(str(Path(json_path)))
-        click.echo(f"Next: robsub table {quoted}{'/*.json' if Path(json_path).is_dir() else ''}")
-    else:
-        click.echo("Next: robsub evaluate --json results/")
+        save_result(result, outputs, many=len(names) > 1)
+    click.echo(f"Next: {next_step(outputs)}")
 
 
 @main.command(short_help="Compare two results, with an interval.")

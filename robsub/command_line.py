@@ -192,6 +192,30 @@ def data_options(command: F) -> F:
     return place_options(with_annotations)  # type: ignore[return-value]
 
 
+OUTPUTS = {"json_path": "json", "csv_path": "csv", "markdown_path": "md", "latex_path": "tex"}
+"""Parameter of ``output_options`` -> kind of the file."""
+
+
+def output_options(command: F) -> F:
+    """Where a result is written; the command gets kind -> place as ``outputs``.
+
+    Places stay text: a path would lose the slash at its end that makes it a folder.
+    """
+
+    @functools.wraps(command)
+    def with_outputs(*args: Any, **kwargs: Any) -> Any:
+        return command(*args, outputs={kind: kwargs.pop(name) for name, kind in OUTPUTS.items()}, **kwargs)
+
+    for option in (
+        click.option("--latex", "latex_path", metavar="FILE", help="Write it there as LaTeX."),
+        click.option("--markdown", "markdown_path", metavar="FILE", help="Write it there as Markdown."),
+        click.option("--csv", "csv_path", metavar="FILE", help="Write the per-class table there as CSV."),
+        click.option("--json", "json_path", metavar="FILE", help="Write the result there as JSON."),
+    ):
+        with_outputs = option(with_outputs)
+    return with_outputs  # type: ignore[return-value]
+
+
 def distance_option(command: F) -> F:
     """``--distance``, which goes into the command's ``data``."""
 

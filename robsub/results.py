@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,3 +55,11 @@ def load_result(path: Path) -> EvaluationResult:
         InputError: the file is missing or something else.
     """
     return EvaluationResult.from_json(read_json(path, "a result of 'robsub evaluate --json'"), str(path))
+
+
+def next_step(wanted: Wanted) -> str:
+    """What to do after an evaluation."""
+    path = wanted["json"]
+    if not path:
+        return "robsub evaluate --json results/"
+    return f"robsub table {shlex.quote(str(Path(path)))}{'/*.json' if Path(path).is_dir() else ''}"

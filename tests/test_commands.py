@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 from cli import main
@@ -21,29 +17,10 @@ from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.registry import BENCHMARKS, get_adapter
 from robsub.predictions import PredictionStore, PredictionWriter
+from tests.commands import refusal, robsub, run
 from tests.stores import write_ground_truth_store
 
 TINY = ("train.iterations=2", "train.batch_size=2", "train.workers=0", "train.log_every=1", "train.checkpoint_every=1")
-
-
-def robsub(*arguments: str | Path) -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(main, [str(a) for a in arguments])
-
-
-def run(*arguments: str | Path) -> str:
-    """Run a command that must succeed; returns what it printed."""
-    result = robsub(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def refusal(*arguments: str | Path) -> str:
-    """Run a command that must refuse with one paragraph; returns it."""
-    result = robsub(*arguments)
-    assert result.exit_code == 2, result.output
-    assert "Traceback" not in result.output
-    return " ".join(result.output.split())
 
 
 @pytest.fixture(scope="module")
@@ -388,70 +365,6 @@ def test_a_missing_part_of_the_official_frames_must_be_allowed(damaged: Path, tm
     assert "No error found" in run(*verify, "--allow-missing")
 
 
-def test_settings_that_do_not_exist_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    settings = tmp_path / "robsub.toml"
-    for text, words in [
-        ('data_rot = "x"', "Did you mean 'data_root'?"),
-        ("[tarin]", "Did you mean 'train'?"),
-        ('[train]\nrecpie = "demo"', "Did you mean 'train.recipe'?"),
-        ("[train", "no TOML"),
-    ]:
-        settings.write_text(text)
-        assert words in refusal("datasets")
-    settings.write_text('data_root = "elsewhere"')
-    assert "elsewhere: found no such folder" in refusal("datasets")
-
-
-def test_settings_have_the_names_and_the_types_of_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    settings = tmp_path / "robsub.toml"
-    for text, words in [
-        ("data_root = true", "robsub.toml: found data_root = True, expected what --data-root takes (text or a number"),
-        ("data_root = ['a']", "found data_root = ['a']"),
-        ("[evaluate]\nno_cache = 7", "expected what --no-cache takes (true or false is wanted)"),
-        ("[evaluate]\nbootstrap = 1979-05-27", "found bootstrap = datetime.date(1979, 5, 27)"),
-        ("[evaluate]\nbootstrap = -1", "found bootstrap = -1"),
-        ("[package]\nmin_score = nan", "found min_score = nan"),
-        ("[evaluate]\nresamples = 5", "the unknown setting 'evaluate.resamples'"),
-    ]:
-        settings.write_text(text)
-        assert words in refusal("evaluate")
-    settings.write_text('profile = "scannet=rob2018"\n[datasets]\njson = "found.json"\ndata_root = 5')
-    assert "5: found no such folder" in refusal("datasets")
-
-
-def test_settings_take_effect(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "robsub.toml").write_text(
-        f"data_root = '{world}'\n[evaluate]\nbootstrap = 20\njson = 'r.json'\npredictions = '{store}'\nworkers = 1"
-    )
-    run("evaluate", "--dataset", "kitti")
-    assert json.loads((tmp_path / "r.json").read_text())["intervals"]["resamples"] == 20
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (("package", "--benchmark", "kitti", "--min-score", "nan"), "no number from 0 to 1"),
-        (("package", "--benchmark", "kitti", "--out", ""), "the path is empty"),
-        (("evaluate", "--bootstrap", "10000000000"), "not in the range"),
-        (("evaluate", "--part", f"1/{'1' * 5000}"), "expected K/N, such as 2/4"),
-    ],
-)
-def test_values_that_no_option_can_take_are_refused(command: tuple[str, ...], words: str) -> None:
-    assert words in refusal(*command)
-
-
-def test_a_terminal_without_ticks_gets_every_line(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
-    command = [sys.executable, "-m", "robsub", "package", "--benchmark", "kitti", "--sample", tmp_path / "sample.zip"]
-    done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert b"\\u2713" in done.stdout
-
-
 @pytest.mark.parametrize("command", list(main.commands))
 def test_every_command_explains_itself(command: str) -> None:
     printed = run(command, "--help")
@@ -460,6 +373,10 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_the_self_test_writes_its_result_and_says_what_is_next(world: Path, tmp_path: Path) -> None:
     own = ("evaluate", "--self-test", "--dataset", "kitti", "--data-root", world, "--workers", "1")
+    edition = ("--profile", "scannet=v2")
+    assert f"Next: robsub evaluate --dataset kitti --split val --data-root {world} --profile scannet=v2" in " ".join(
+        run(*own, *edition).split()
+    )
     printed = run(*own, "--json", tmp_path / "r.json", "--csv", tmp_path / "r.csv")
     assert "Next: robsub evaluate --dataset kitti --split val" in printed
     assert json.loads((tmp_path / "r.json").read_text())["metrics"]["AP"] == 1.0
@@ -474,28 +391,6 @@ def test_nothing_is_left_in_the_working_directory(world: Path, tmp_path: Path, m
     monkeypatch.chdir(empty)
     run("evaluate", "--dataset", "kitti", "--data-root", world, "--predictions", store, "--workers", "1")
     assert list(empty.iterdir()) == []
-
-
-def test_options_that_would_do_nothing_are_refused(world: Path, tmp_path: Path) -> None:
-    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
-    own = ("evaluate", "--dataset", "kitti", "--data-root", world, "--predictions", store, "--workers", "1")
-    run(*own, "--matches", tmp_path / "m")
-    merged = ("evaluate", "--merge", tmp_path / "m")
-    assert "Merged from 1 files" in run(*merged)
-    for option in (
-        ("--protocol", "coco"), ("--corrected",), ("--predictions", store), ("--dataset", "kitti"),
-        ("--distance", "measure=ray"), ("--no-cache",),
-    ):  # fmt: skip
-        assert f"{option[0]} means nothing beside --merge" in refusal(*merged, *option)
-    assert "--frame-sets means nothing beside --dataset kitti" in refusal(*own, "--frame-sets", __file__)
-    assert "--distance means nothing beside --dataset kitti" in refusal(*own, "--distance", "measure=ray")
-    assert "--neg-ap means nothing beside --dataset kitti" in refusal(*own, "--neg-ap", "negative")
-    wilddash = ("evaluate", "--dataset", "wilddash", "--protocol", "coco", "--data-root", world)
-    assert "--neg-ap means nothing beside --protocol coco" in refusal(*wilddash, "--neg-ap", "negative")
-    assert "Leave out --annotations" in refusal(*own, "--annotations", tmp_path / "m")
-    assert "Next: robsub evaluate --merge" in run("compare", tmp_path / "m", tmp_path / "m", "--bootstrap", "10")
-    result = refusal("compare", tmp_path / "m", store / "manifest.json")
-    assert "no matches" in result and "Delete" not in result
 
 
 def test_a_slash_makes_a_folder_and_one_file_for_several_data_sets_is_refused_before_the_work(

@@ -1,0 +1,56 @@
+"""What the commands share: values that no option takes, options that would do nothing, terminals without ticks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands import refusal, run
+from tests.stores import write_ground_truth_store
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("package", "--benchmark", "kitti", "--min-score", "nan"), "no number from 0 to 1"),
+        (("package", "--benchmark", "kitti", "--out", ""), "the path is empty"),
+        (("evaluate", "--bootstrap", "10000000000"), "not in the range"),
+        (("evaluate", "--part", f"1/{'1' * 5000}"), "expected K/N, such as 2/4"),
+    ],
+)
+def test_values_that_no_option_can_take_are_refused(command: tuple[str, ...], words: str) -> None:
+    assert words in refusal(*command)
+
+
+def test_a_terminal_without_ticks_gets_every_line(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "robsub", "package", "--benchmark", "kitti", "--sample", tmp_path / "sample.zip"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u2713" in done.stdout
+
+
+def test_options_that_would_do_nothing_are_refused(world: Path, tmp_path: Path) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    own = ("evaluate", "--dataset", "kitti", "--data-root", world, "--predictions", store, "--workers", "1")
+    run(*own, "--matches", tmp_path / "m")
+    merged = ("evaluate", "--merge", tmp_path / "m")
+    assert "Merged from 1 files" in run(*merged)
+    for option in (
+        ("--protocol", "coco"), ("--corrected",), ("--predictions", store), ("--dataset", "kitti"),
+        ("--distance", "measure=ray"), ("--no-cache",),
+    ):  # fmt: skip
+        assert f"{option[0]} means nothing beside --merge" in refusal(*merged, *option)
+    assert "--frame-sets means nothing beside --dataset kitti" in refusal(*own, "--frame-sets", __file__)
+    assert "--distance means nothing beside --dataset kitti" in refusal(*own, "--distance", "measure=ray")
+    assert "--neg-ap means nothing beside --dataset kitti" in refusal(*own, "--neg-ap", "negative")
+    wilddash = ("evaluate", "--dataset", "wilddash", "--protocol", "coco", "--data-root", world)
+    assert "--neg-ap means nothing beside --protocol coco" in refusal(*wilddash, "--neg-ap", "negative")
+    assert "Leave out --annotations" in refusal(*own, "--annotations", tmp_path / "m")
+    assert "Next: robsub evaluate --merge" in run("compare", tmp_path / "m", tmp_path / "m", "--bootstrap", "10")
+    result = refusal("compare", tmp_path / "m", store / "manifest.json")
+    assert "no matches" in result and "Delete" not in result
