@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from dataset_adapters.folders import CIRCLE, DANGLING, in_other_case
+from dataset_adapters.png import stored
 from dataset_adapters.problems import InputError
 
 SCAN = {"PNG": (b"IDAT", b"IEND\xaeB`\x82"), "JPEG": (b"\xff\xda", b"\xff\xd9")}
@@ -90,7 +91,7 @@ def read_gray(path: Path) -> NDArray[np.uint8]:
     Raises:
         InputError: the file is missing, broken, or has another mode.
     """
-    with open_image(path) as image:
+    with open_image(path, at_once=True) as image:
         _require_mode(path, image, ("L",), "an 8-bit gray PNG")
         return np.asarray(image)
 
@@ -101,13 +102,13 @@ def read_channels(path: Path) -> NDArray[np.uint8]:
     Raises:
         InputError: the file is missing, broken, or has another mode: a palette or gray image lost the numbers.
     """
-    with open_image(path) as image:
+    with open_image(path, at_once=True) as image:
         _require_mode(path, image, ("RGB", "RGBA"), "an RGB PNG whose channels hold ids")
         return np.asarray(image)[..., :3]
 
 
 def _read_16_bits(path: Path, hints: Mapping[str, str] | None = None) -> NDArray[np.uint16]:
-    with open_image(path) as image:
+    with open_image(path, at_once=True) as image:
         _require_mode(path, image, ("I;16", "I;16B", "I"), "a 16-bit gray PNG (mode I;16)", hints)
         return np.asarray(image).astype(np.uint16, copy=False)
 
@@ -125,10 +126,13 @@ def _require_mode(
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image with Pillow; every failure while it is open becomes an InputError that names the file."""
+def open_image(path: Path, *, at_once: bool = False) -> Iterator[Image.Image]:
+    """Open an image with Pillow; every failure while it is open becomes an InputError that names the file.
+
+    A file whose pixels are all wanted is read ``at_once``, a PNG with few values a quarter faster.
+    """
     try:
-        with Image.open(path) as image:
+        with Image.open((at_once and stored(path.read_bytes())) or path) as image:
             yield image
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         found, fix = _explained(path, error)

@@ -6,14 +6,12 @@ what PNG's filters predict from blank pixels is blank. Whatever is not plain is 
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from zlib_ng import zlib_ng
+
+from dataset_adapters.png import inflate
 
 Crop = tuple[int, int, NDArray[np.uint8]]
 """Top, left and (h, w) gray values of a box around an object."""
@@ -22,8 +20,6 @@ NONE, SUB, UP, AVERAGE, PAETH = range(5)
 """The filters of a row (PNG specification, section 9)."""
 MAX_SLOW_PIXELS = 20_000
 """Average and Paeth go pixel by pixel: a file that has more of theirs is read faster by Pillow."""
-INFLATE_ERROR = cast("type[Exception]", zlib_ng.error)
-SIGNATURE_SIZE, CHUNK_HEAD, CHECKSUM = 8, 8, 4
 
 
 def decode_gray(data: bytes, height: int, width: int, depth: int) -> Crop | None:
@@ -37,7 +33,7 @@ def decode_gray(data: bytes, height: int, width: int, depth: int) -> Crop | None
         None if the file is damaged or too slow to read here: it is Pillow's then.
     """
     stride = 1 + (width * depth + 7) // 8
-    inflated = _inflate(data, height * stride)
+    inflated = inflate(data, height * stride)
     if inflated is None:
         return None
     rows = np.frombuffer(inflated, np.uint8).reshape(height, stride)
@@ -53,30 +49,6 @@ def decode_gray(data: bytes, height: int, width: int, depth: int) -> Crop | None
     if values is None:
         return None
     return (top, left, values) if depth == 8 else (top, 8 * left, _unpacked(values, width - 8 * left))
-
-
-def _inflate(data: bytes, size: int) -> bytes | None:
-    """The filtered rows, None unless they are whole and of that size."""
-    unpacker = zlib_ng.decompressobj()
-    try:
-        inflated = unpacker.decompress(b"".join(_image_data(data)), size + 1)
-    except (INFLATE_ERROR, struct.error):
-        return None
-    return inflated if unpacker.eof and len(inflated) == size else None
-
-
-def _image_data(data: bytes) -> Iterator[bytes]:
-    """The pieces of the deflate stream; every chunk is held against its checksum."""
-    place, name = SIGNATURE_SIZE, b""
-    while name != b"IEND":
-        size, name = struct.unpack_from(">I4s", data, place)
-        end = place + CHUNK_HEAD + size
-        (checksum,) = struct.unpack_from(">I", data, end)
-        if zlib_ng.crc32(data[place + 4 : end]) != checksum:
-            raise INFLATE_ERROR(f"the checksum of chunk {name!r} is wrong")
-        if name == b"IDAT":
-            yield data[place + CHUNK_HEAD : end]
-        place = end + CHECKSUM
 
 
 def _unfiltered(filters: NDArray[np.uint8], rows: NDArray[np.uint8], last: int) -> NDArray[np.uint8] | None:

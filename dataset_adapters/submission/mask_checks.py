@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dataset_adapters.png import GRAY, PngHeader
 from dataset_adapters.submission.faults import Finding
-from dataset_adapters.submission.mask_reader import GRAY, MaskError, MaskPixels, PngHeader, decode, read_mask
+from dataset_adapters.submission.mask_reader import MaskError, MaskPixels, decode, read_mask
 
 PALETTE = 3
 COLOURS = {2: "RGB", 4: "gray with alpha", 6: "RGBA"}

@@ -14,12 +14,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset_adapters.png import END, SIGNATURE, ZLIB_HEADER, chunk
 from dataset_adapters.rle import Rle
 from dataset_adapters.run_lengths import broken_masks, run_lengths
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-END = b"\0\0\0\0IEND\xaeB`\x82"
-ZLIB_HEADER = b"\x78\x01"
 BLANK_ROWS = 32
 """Blank rows are compressed and cached in multiples of this many."""
 FILTER_UP = 2
@@ -44,7 +42,7 @@ def write_mask(mask: Rle, *, one_bit: bool = False) -> bytes:
     above = first // BLANK_ROWS * BLANK_ROWS
     header = struct.pack(">IIBBBBB", width, height, 1 if one_bit else 8, 0, 0, 0, 0)
     pixels = _framed(middle, above * stride, (height - above) * stride - len(middle), BLANK_ROWS * stride)
-    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + END
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + END
 
 
 def _framed(middle: bytes, above: int, below: int, block: int) -> bytes:
@@ -86,10 +84,6 @@ def _packed(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Filtered rows of 8 bits a pixel as those of 1 bit: dense, packed, and filtered again."""
     dense = np.packbits(np.cumsum(rows[:, 1:], axis=0, dtype=np.uint8) != 0, axis=1)
     return np.hstack((rows[:, :1], np.diff(dense, axis=0, prepend=np.zeros((1, dense.shape[1]), np.uint8))))
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _deflate(data: bytes, end: int = zlib.Z_FULL_FLUSH) -> bytes:

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dataset_adapters.png import SIGNATURE, PngHeader, read_header
 from dataset_adapters.rle import Rle, from_runs
 from dataset_adapters.submission.archive import MAX_MEMBER_BYTES, Archive
 from dataset_adapters.submission.faults import Finding
 from dataset_adapters.submission.gray_png import decode_gray
-from dataset_adapters.submission.mask_png import SIGNATURE
 
 LARGEST_FRAME = 1024, 2048
 """(height, width) that a mask file is bounded by where its frame is unknown: Cityscapes', the largest of all."""
@@ -27,8 +27,6 @@ MAX_PIXELS = 64_000_000
 """Largest mask that is decoded."""
 MOST_TEXT = 1 << 16
 """Bytes that a mask may have besides its pixels: the header, and what programs write into the file about themselves."""
-GRAY = 0
-"""PNG's colour type."""
 BAD_PNG = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, IndexError, TypeError, MemoryError)
 """What Pillow raises on damaged files."""
 
@@ -39,23 +37,6 @@ class MaskError(Exception):
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.found)
         self.finding = finding
-
-
-@dataclass(frozen=True, slots=True)
-class PngHeader:
-    """What a PNG's first chunk says: size in pixels, bits a sample, colour type (0 gray, 2 RGB, 3 palette, 4 gray and
-    alpha, 6 RGBA), and whether its rows come interlaced."""
-
-    width: int
-    height: int
-    depth: int
-    colour: int
-    interlaced: bool
-
-    @property
-    def plain(self) -> bool:
-        """Gray rows of 1 or 8 bits, from top to bottom."""
-        return self.colour == GRAY and self.depth in (1, 8) and not self.interlaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +79,6 @@ def most_bytes(size: tuple[int, int] | None) -> int:
     return min(MAX_MEMBER_BYTES, 8 * height * width + MOST_TEXT)
 
 
-def read_header(data: bytes) -> PngHeader:
-    """The size and kind of a PNG.
-
-    Raises:
-        MaskError: it is none.
-    """
-    if not data.startswith(SIGNATURE):
-        raise MaskError(Finding("mask-format", "a file of another format" if data else "an empty file"))
-    if len(data) < 33 or data[12:16] != b"IHDR":
-        raise MaskError(Finding("mask-broken", "a PNG without its header"))
-    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, 16)
-    return PngHeader(width, height, depth, colour, bool(interlace))
-
-
 def mask_bytes(archive: Archive, name: str, size: tuple[int, int] | None) -> bytes:
     """A mask file of an archive, its size held against its frame's before it is read.
 
@@ -137,7 +104,7 @@ def read_mask(data: bytes, size: tuple[int, int] | None) -> tuple[PngHeader, Mas
     Raises:
         MaskError: no PNG, another size, too large to decode, or damaged.
     """
-    header = read_header(data)
+    header = _require_header(data)
     if header.width * header.height > MAX_PIXELS:
         raise MaskError(Finding("mask-huge", f"{header.width} x {header.height} pixels"))
     if size is not None and (header.height, header.width) != size:
@@ -161,6 +128,14 @@ def decode(data: bytes) -> Image.Image:
             return image
     except BAD_PNG as error:
         raise MaskError(Finding("mask-broken", f"damaged data ({error})")) from error
+
+
+def _require_header(data: bytes) -> PngHeader:
+    if header := read_header(data):
+        return header
+    if data.startswith(SIGNATURE):
+        raise MaskError(Finding("mask-broken", "a PNG without its header"))
+    raise MaskError(Finding("mask-format", "a file of another format" if data else "an empty file"))
 
 
 def _cropped(gray: Image.Image) -> MaskPixels:

@@ -16,11 +16,12 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from dataset_adapters import rle
+from dataset_adapters.png import SIGNATURE, read_header
 from dataset_adapters.rle import Rle
 from dataset_adapters.submission.gray_png import decode_gray
 from dataset_adapters.submission.mask_checks import inspect_mask
-from dataset_adapters.submission.mask_png import SIGNATURE, write_mask
-from dataset_adapters.submission.mask_reader import MaskError, read_header, read_mask
+from dataset_adapters.submission.mask_png import write_mask
+from dataset_adapters.submission.mask_reader import MaskError, read_mask
 
 from .submissions import png, resized
 
@@ -187,6 +188,7 @@ def test_a_damaged_mask_is_left_to_pillow(mask: np.ndarray, place: int, change: 
 
 def test_interlaced_and_other_depths_are_pillows() -> None:
     header = read_header(png(np.zeros((8, 8), np.uint8)))
+    assert header is not None
     assert header.plain
     assert not replace(header, interlaced=True).plain
     assert not replace(header, depth=16).plain
