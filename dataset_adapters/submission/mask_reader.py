@@ -134,7 +134,7 @@ def _require_header(data: bytes) -> PngHeader:
     if header := read_header(data):
         return header
     if data.startswith(SIGNATURE):
-        raise MaskError(Finding("mask-broken", "a PNG without its header"))
+        raise MaskError(Finding("mask-broken", "a PNG without a sound header"))
     raise MaskError(Finding("mask-format", "a file of another format" if data else "an empty file"))
 
 

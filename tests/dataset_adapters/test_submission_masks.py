@@ -200,3 +200,10 @@ def test_large_own_masks_with_much_in_them() -> None:
     mask[:200] = mask[700:] = False
     for one_bit in (False, True):
         assert read_mask(write_mask(rle.encode(mask), one_bit=one_bit), mask.shape)[1].rle() == rle.encode(mask)
+
+
+@pytest.mark.parametrize("place", [16, 20])
+def test_a_mask_0_pixels_wide_or_high_is_broken(place: int) -> None:
+    data = png(np.zeros((8, 8), np.uint8))
+    with pytest.raises(MaskError, match="without a sound header"):
+        read_mask(data[:place] + bytes(4) + data[place + 4 :], None)
