@@ -255,7 +255,8 @@ class DatasetAdapter(ABC):
                 raise ValueError(f"unknown split {min(unknown)!r}")
             if wrong := [split for split, count in counts.items() if type(count) is not int or count < 0]:
                 raise ValueError(f"{wrong[0]} is {counts[wrong[0]]!r}")
-            return dict(counts)
+            both = [counts.get(split) for split in ("train", "val")]
+            return {**({} if None in both else {"trainval": sum(both)}), **counts}
 
 
 def remark(code: str, file: Path, *, found: str, expected: str, fix: str) -> Problem:

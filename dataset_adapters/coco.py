@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dataset_adapters import rle
@@ -90,7 +90,7 @@ class Coco(DatasetAdapter):
 
     def _unlisted(self, path: Path) -> Iterator[Problem]:
         folder = self._photos(path)
-        listed = {Path(name).name for name in read_coco_index(path).file_names.values()}
+        listed = set(read_coco_index(path).file_names.values())
         strangers = [photo for photo in existing(folder, "*.jpg") if photo.name not in listed]
         if strangers:
             yield remark(
@@ -99,7 +99,8 @@ class Coco(DatasetAdapter):
             )  # fmt: skip
 
     def layout_hint(self, split: Split) -> str:
-        return "annotations/instances_{train,val}2017.json and images/{train,val}2017/*.jpg"
+        stem = self._json(split).stem if split == "test" else "instances_{train,val}2017"
+        return f"annotations/{stem}.json and images/{stem.rpartition('_')[2]}/*.jpg"
 
     def image_names(self, split: Split) -> Mapping[int, str]:
         """image_id, as it stands in COCO results -> the frame's name."""
@@ -114,7 +115,7 @@ class Coco(DatasetAdapter):
                 category is unknown.
         """
         path = annotation_of(frame)
-        size, annotations = read_coco_index(path).of(frame.image.name)
+        size, annotations = read_coco_index(path).of(frame.image.relative_to(self._photos(path)).as_posix())
         check_size(path, size, frame.image)
         segments = [self._segment(path, item, size) for item in annotations]
         return GroundTruth(frame.name, size, tuple(sorted(segments, key=lambda segment: segment.native_id)))
@@ -155,8 +156,8 @@ class CocoIndex:
     the memory."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        self.file_names: dict[int, str] = {int(i["id"]): str(i["file_name"]) for i in data["images"]}
-        self._sizes = {str(i["file_name"]): (int(i["height"]), int(i["width"])) for i in data["images"]}
+        self.file_names = {int(i["id"]): _below(str(i["file_name"])) for i in data["images"]}
+        self._sizes = {_below(str(i["file_name"])): (int(i["height"]), int(i["width"])) for i in data["images"]}
         self._texts: dict[str, list[bytes]] = defaultdict(list)
         for item in data.get("annotations", ()):
             wanted = {key: item[key] for key in ("id", "category_id", "iscrowd", "segmentation")}
@@ -166,6 +167,14 @@ class CocoIndex:
     def of(self, file_name: str) -> tuple[tuple[int, int], list[dict[str, Any]]]:
         """(height, width) of an image, and its annotations."""
         return self._sizes[file_name], [json.loads(text) for text in self._texts.get(file_name, ())]
+
+
+def _below(file_name: str) -> str:
+    """A photo's place below the folder of photos."""
+    path = PurePosixPath(file_name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the file_name {file_name!r}, which leads elsewhere")
+    return path.as_posix()
 
 
 def read_coco_index(path: Path) -> CocoIndex:

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TextIO, TypeVar, get_args, get_type_hints
 
 import click
 from click.core import ParameterSource
+from click.exceptions import Exit
 
 from dataset_adapters.annotations.cache import default_cache_folder
 from dataset_adapters.annotations.distances import DistanceFormula
@@ -28,6 +29,8 @@ from robsub.settings import default_map
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+READER_GONE = 128 + 13
+"""Exit status of a program that a broken pipe (signal 13) ends."""
 HEAD_START_S = 10.0
 """How long the other processes of torchrun let the main one tell why it cannot work."""
 
@@ -57,7 +60,10 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command with robsub.toml's defaults and translate its errors."""
-        for stream in (sys.stdout, sys.stderr):
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:  # a shell that closed it
+                setattr(sys, name, _nowhere())
             if isinstance(stream, TextIOWrapper):  # a terminal without a tick still gets every line
                 stream.reconfigure(errors="backslashreplace")
         try:
@@ -65,12 +71,17 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             raise Refusal(str(error)) from error
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError:  # whoever reads has had enough, as head has
+            sys.stdout = _nowhere()  # for what is left to say
+            raise Exit(READER_GONE) from None
         except OSError as error:
             raise Refusal(str(explain(error))) from error
         except KeyboardInterrupt as error:
             raise Refusal("stopped. What was finished is kept; the same command goes on from there.") from error
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w")
 
 
 def tell(text: str) -> None:

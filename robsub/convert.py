@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -76,7 +77,8 @@ def split_of(path: Path, dataset: str | None, split: str | None) -> tuple[str, S
     Raises:
         InputError: nobody says which data set.
     """
-    manifest = PredictionStore(path).manifest if (path / MANIFEST).is_file() else {}
+    with _named_source():
+        manifest = PredictionStore(path).manifest if (path / MANIFEST).is_file() else {}
     name = dataset or manifest.get("dataset")
     if name is None:
         raise InputError(
@@ -109,7 +111,8 @@ def open_source(
     if kind == "devkit":
         return open_devkit(adapter, path)
     try:
-        return open_predictions(path, adapter, split, annotations if target != "coco" else None, kind)
+        with _named_source():
+            return open_predictions(path, adapter, split, annotations if target != "coco" else None, kind)
     except InputError as error:
         problem = error.problem
         if annotations is None or target != "coco" or "--annotations" not in problem.fix:
@@ -119,6 +122,17 @@ def open_source(
             fix="Here --annotations says the ids of the outcome: convert to a store first, with the annotations of "
             "these ids, and then that store to COCO results.",
         ) from error  # fmt: skip
+
+
+@contextmanager
+def _named_source() -> Iterator[None]:
+    """Where other commands have ``--predictions``, this one has SOURCE."""
+    try:
+        yield
+    except InputError as error:
+        p = error.problem
+        fix = p.fix.replace("with --predictions", "as SOURCE")
+        raise InputError(p.file, found=p.found, expected=p.expected, fix=fix, line=p.line) from error
 
 
 def convert(
@@ -293,6 +307,8 @@ def _write_coco(out: Path, ids: CocoIds, frames: Sequence[Frame], predictions: R
     with atomic_path(out) as temporary:
         with temporary.open("w", encoding="utf-8") as file:
             write_detections(file, (ids.detection(frame.name, p) for frame, _, found in predictions for p in found))
+        if temporary == out:  # a pipe has nothing beside it
+            return
         listed.unlink(missing_ok=True)
     write_json(listed, ids.to_json(frames))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +19,9 @@ from dataset_adapters.images import check_whole
 from dataset_adapters.joint_space import Labelled
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError, Problem, Severity
+from dataset_adapters.processes import in_order
 from dataset_adapters.registry import ADAPTERS, get_adapter
-from robsub.workers import in_order, worker_pool
+from robsub.files import explain
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -99,16 +101,15 @@ def take_inventory(data_root: Path, workers: int | None = None, options: Options
             data_root, found="no such folder", expected=f"a folder with {', '.join(ADAPTERS)}",
             fix="Name the right one with --data-root.",
         )  # fmt: skip
-    with worker_pool(workers) as pool:
-        return [_look(name, data_root, options, pool) for name in ADAPTERS]
+    return [_look(name, data_root, options, workers) for name in ADAPTERS]
 
 
-def look(adapter: DatasetAdapter, pool: Executor | None = None) -> Inventory:
+def look(adapter: DatasetAdapter, workers: int | None = 1) -> Inventory:
     """Take one data set's inventory.
 
     Args:
         adapter: the data set.
-        pool: processes that read; None reads here.
+        workers: processes that read; None takes all cores.
     """
     inventory = Inventory(adapter.name, adapter.root, adapter.root.is_dir(), adapter.profile, adapter)
     if not inventory.here:
@@ -123,7 +124,7 @@ def look(adapter: DatasetAdapter, pool: Executor | None = None) -> Inventory:
             continue
         annotated |= {str(frame.ground_truth) for frame in frames if frame.ground_truth is not None}
         _note(inventory, _name_problems(adapter, split, frames, names))
-        _read_frames(adapter, split, frames, inventory, pool)
+        _read_frames(adapter, split, frames, inventory, workers)
     _note(inventory, adapter.remarks())
     if listed:
         _note(inventory, _stray_annotations(adapter, annotated))
@@ -141,19 +142,24 @@ def next_step(inventories: list[Inventory], data_root: Path) -> str:
     return f"extract the downloads below {data_root} as docs/data.md says, or name another folder with --data-root"
 
 
-def _look(name: str, data_root: Path, options: Options | None, pool: Executor | None) -> Inventory:
+def _look(name: str, data_root: Path, options: Options | None, workers: int | None) -> Inventory:
     try:
-        return look(get_adapter(name, data_root, options), pool)
-    except InputError as error:
-        return Inventory(name, data_root / name, here=True, problems=[error.problem])
+        return look(get_adapter(name, data_root, options), workers)
+    except (InputError, OSError) as error:
+        return Inventory(name, data_root / name, here=True, problems=[_problem(error)])
+
+
+def _problem(error: InputError | OSError) -> Problem:
+    """What a folder or file that may not be read is told as, and any other failure."""
+    return (explain(error) if isinstance(error, OSError) else error).problem
 
 
 def _note(inventory: Inventory, problems: Iterator[Problem]) -> None:
     """Collect problems; what stops the search for them is one itself."""
     try:
         inventory.problems.extend(problems)
-    except InputError as error:
-        inventory.problems.append(error.problem)
+    except (InputError, OSError) as error:
+        inventory.problems.append(_problem(error))
 
 
 def _list(adapter: DatasetAdapter, split: Split, inventory: Inventory) -> list[Frame] | None:
@@ -162,8 +168,8 @@ def _list(adapter: DatasetAdapter, split: Split, inventory: Inventory) -> list[F
     try:
         inventory.expected[split] = adapter.frames_expected(split)
         frames = adapter.list_frames(split)
-    except InputError as error:
-        inventory.problems.append(error.problem)
+    except (InputError, OSError) as error:
+        inventory.problems.append(_problem(error))
         return None
     inventory.found[split] = len(frames)
     return frames
@@ -214,11 +220,11 @@ def _stray_annotations(adapter: DatasetAdapter, annotated: set[str]) -> Iterator
 
 
 def _read_frames(
-    adapter: DatasetAdapter, split: Split, frames: list[Frame], inventory: Inventory, pool: Executor | None
+    adapter: DatasetAdapter, split: Split, frames: list[Frame], inventory: Inventory, workers: int | None
 ) -> None:
     bar = tqdm(total=len(frames), desc=f"{adapter.name} {split}", unit="image", disable=None)
     with bar:
-        for finding in in_order(pool, check_frame, adapter, frames):
+        for finding in in_order(partial(check_frame, adapter), frames, workers):
             for name, count in finding.classes.items():
                 inventory.instances.setdefault(name, Counter())[split] += count
             inventory.problems += finding.problems
@@ -241,7 +247,7 @@ def check_frame(adapter: DatasetAdapter, frame: Frame) -> Finding:
         classes.update(adapter.class_map[name] for name in labels if name in adapter.class_map)
         problems += _overflows(adapter, frame.ground_truth, [s.native_id for s in truth.instances])
     except InputError as error:
-        code = "ground-truth" if frame.ground_truth.exists() else "no-ground-truth"
+        code = "ground-truth" if os.access(frame.ground_truth, os.F_OK) else "no-ground-truth"
         if error.problem.file != str(frame.image) or not problems:  # the photo's own fault is told once
             problems.append(replace(error.problem, code=code))
     return Finding(classes, tuple(problems))

@@ -104,7 +104,7 @@ def open_predictions(
 
 def list_beside(results: Path) -> Path:
     """Where the list of images is that belongs to COCO results, if there is one."""
-    return results.with_name(f"{results.name}{IMAGES_SUFFIX}")
+    return results.parent / f"{results.name}{IMAGES_SUFFIX}"
 
 
 def _kind_of(path: Path, adapter: DatasetAdapter) -> Kind:

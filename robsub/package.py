@@ -13,9 +13,9 @@ from dataset_adapters.base import DatasetAdapter, Frame, Split
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.images import image_size
 from dataset_adapters.problems import InputError
+from dataset_adapters.processes import in_order
 from dataset_adapters.submission.checks import VerifyReport
 from dataset_adapters.submission.list_checks import MOST_ZIP_FILES
-from dataset_adapters.submission.processes import in_order
 from dataset_adapters.submission.selection import EVERYTHING, Selection
 from dataset_adapters.submission.writer import FramePacker
 from evaluators.class_names import ClassNames
@@ -130,7 +130,7 @@ def package(
         "image_list_sha256": file_digest(image_list) if image_list else None,
         "robsub": __version__,
     }
-    manifest_path = out.with_name(f"{out.name}.manifest.json")
+    manifest_path = out.parent / f"{out.name}.manifest.json"
     manifest = None if overwrite else _finished(out, manifest_path, identity)
     reused = manifest is not None
     if manifest is None:

@@ -10,6 +10,7 @@ import numpy as np
 from dataset_adapters import rle
 from dataset_adapters.base import DatasetAdapter
 from dataset_adapters.ground_truth import Prediction
+from dataset_adapters.problems import InputError
 from dataset_adapters.submission.checks import VerifyReport, verify_submission
 from dataset_adapters.submission.writer import FramePacker, write_submission
 from robsub.files import atomic_path
@@ -51,7 +52,16 @@ def write_sample(adapter: DatasetAdapter, out: Path) -> VerifyReport:
     objects = [_object(name, i, len(names), frames.size) for i, name in enumerate(names)]
     with atomic_path(out) as temporary:
         write_submission(temporary, (packer.pack(*frame) for frame in zip(frames.names, (objects, []), strict=True)))
+        if out.exists() and not _same(out, temporary):
+            raise InputError(
+                out, found="another file", expected="a free name, or the same sample",
+                fix="Choose another name, or delete that file.",
+            )  # fmt: skip
     return verify_submission(out, layout, adapter.labels, dict.fromkeys(frames.names, frames.size))
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def _object(name: str, index: int, count: int, size: tuple[int, int]) -> Prediction:

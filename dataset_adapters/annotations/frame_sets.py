@@ -33,6 +33,11 @@ def read_frame_sets(path: Path) -> dict[str, frozenset[str]]:
             rows = csv.DictReader(file)
             _check_columns(path, rows.fieldnames or ())
             for row in rows:
+                if not row["frame"]:
+                    raise InputError(
+                        path, found="a line without a frame", expected=f"{len(rows.fieldnames or ())} cells",
+                        fix="Mend or delete that line.", line=rows.line_num,
+                    )  # fmt: skip
                 if row["frame"] in sets:
                     raise InputError(
                         path, found=f"frame {row['frame']!r} a second time", expected="one line for each frame",

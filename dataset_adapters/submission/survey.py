@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 
 from dataset_adapters.problems import InputError
+from dataset_adapters.processes import in_order
 from dataset_adapters.submission.archive import Archive
 from dataset_adapters.submission.faults import Finding
 from dataset_adapters.submission.mask_checks import MaskInspection, inspect_mask
 from dataset_adapters.submission.mask_reader import MaskError, MaskPixels, mask_bytes
-from dataset_adapters.submission.processes import in_order
 
 
 @dataclass(frozen=True, slots=True)

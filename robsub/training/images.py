@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +17,11 @@ from dataset_adapters.ground_truth import Segment
 from dataset_adapters.images import image_size
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
+from dataset_adapters.processes import in_order
 from dataset_adapters.registry import get_adapter
 from robsub.files import read_json, write_json
 from robsub.recipe import TrainConfig
 from robsub.training.say import say
-from robsub.workers import in_order, worker_pool
 
 INDEX = "images.json"
 """What a run knows of its images, so that a second start does not read them all again."""
@@ -134,13 +135,11 @@ def _read_facts(frames: Sequence[AdapterFrame], *, objects: bool) -> list[Facts]
     facts: list[Facts] = []
     what = "annotations" if objects else "sizes"
     say(f"reads the {what} of {len(frames)} images, once for this run")
-    with (
-        worker_pool(None if objects else 1) as pool,
-        tqdm(total=len(frames), desc=f"read {what}", unit="image", disable=None) as bar,
-    ):
+    with tqdm(total=len(frames), desc=f"read {what}", unit="image", disable=None) as bar:
         for adapter in dict.fromkeys(adapter for adapter, _ in frames):
             own = [frame for a, frame in frames if a is adapter]
-            for fact in in_order(pool, full_facts if objects else size_facts, adapter, own):
+            read = partial(full_facts if objects else size_facts, adapter)
+            for fact in in_order(read, own, None if objects else 1):
                 facts.append(fact)
                 bar.update()
     return facts

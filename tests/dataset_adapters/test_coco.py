@@ -13,6 +13,7 @@ from dataset_adapters.base import DatasetAdapter, Split
 from dataset_adapters.coco import Coco, as_rle
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import get_adapter
+from robsub.datasets import take_inventory
 from tests.dataset_adapters.layouts import photo, write_json
 
 SPLITS: list[tuple[Split, int, int, int]] = [("train", 32, 288, 4), ("val", 6, 136, 1)]
@@ -98,6 +99,36 @@ def test_a_broken_annotation_is_told_and_costs_one_frame(tmp_path: Path, changes
 def test_an_annotation_of_no_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no COCO annotations \(KeyError: 77\)"):
         made(tmp_path, image_id=77).frames("val")
+
+
+def renamed(root: Path, name: str) -> DatasetAdapter:
+    """The first photo under another name in the JSON."""
+    adapter = made(root)
+    file = root / "coco/annotations/instances_val2017.json"
+    file.write_text(file.read_text().replace("000000000001.jpg", name))
+    return adapter
+
+
+@pytest.mark.parametrize("name", ["batch 1/000000000001.jpg", "./batch 1//000000000001.jpg"])
+def test_photos_may_stand_in_folders(tmp_path: Path, name: str) -> None:
+    adapter = renamed(tmp_path, name)
+    photo(tmp_path / "coco/val2017/batch 1/000000000001.jpg")
+    first, _ = adapter.frames("val")
+    assert first.name == "000000000001"
+    assert [s.native_id for s in adapter.ground_truth(first).instances] == [1]
+    (inventory,) = (i for i in take_inventory(tmp_path, 1) if i.name == "coco")
+    assert {p.code for p in inventory.problems} == {"frame-count", "photo-unlisted"}
+
+
+@pytest.mark.parametrize("name", ["/000000000001.jpg", "../000000000001.jpg"])
+def test_photos_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="which leads elsewhere"):
+        renamed(tmp_path, name).frames("val")
+
+
+def test_a_missing_split_is_told_with_its_own_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"annotations/image_info_test2017\.json and images/test2017/\*\.jpg"):
+        made(tmp_path).frames("test")
 
 
 def test_photos_that_the_json_does_not_list_are_told(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dataset_adapters import processes
 from dataset_adapters.base import DatasetAdapter
 from dataset_adapters.kitti import Kitti
 from dataset_adapters.labels import ROAD_LABELS, LabelTable
 from dataset_adapters.scannet import ScanNet, ScanNetRob2018
-from dataset_adapters.submission import processes
 from dataset_adapters.submission.faults import FAULTS, Check
 from dataset_adapters.submission.report import EXAMPLES, Outcome
 from dataset_adapters.wilddash import WildDash

@@ -34,6 +34,44 @@ def test_a_terminal_without_ticks_gets_every_line(tmp_path: Path) -> None:
     assert b"\\u2713" in done.stdout
 
 
+def test_a_reader_that_has_had_enough_is_no_verdict(tmp_path: Path) -> None:
+    run("package", "--benchmark", "kitti", "--sample", tmp_path / "sample.zip")
+    verify = [sys.executable, "-m", "robsub", "verify", "--benchmark", "kitti", "--data-root", tmp_path]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        done = subprocess.run([*verify, tmp_path / "sample.zip"], stdout=gone, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_closed_outputs_change_no_outcome(world: Path) -> None:
+    command = f"{sys.executable} -m robsub datasets --data-root {world} 2>&-"
+    assert b"Next: robsub train" in subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=True).stdout
+    subprocess.run(f"{command} >&-", shell=True, check=True)
+
+
+def test_a_sample_replaces_nothing_but_itself(tmp_path: Path) -> None:
+    sample = ("package", "--benchmark", "kitti", "--sample", tmp_path / "sample.zip")
+    assert run(*sample) == run(*sample)
+    (tmp_path / "sample.zip").write_text("precious")
+    assert "found another file" in refusal(*sample)
+    assert (tmp_path / "sample.zip").read_text() == "precious"
+
+
+def test_a_folder_is_no_place_for_a_file(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
+    monkeypatch.chdir(tmp_path)
+    assert "found is a directory" in refusal("convert", store, "--to", "coco", "--data-root", world, "--out", ".")
+    package = ("package", "--benchmark", "kitti", "--split", "val", "--data-root", world, "--predictions", store)
+    assert "a free name" in refusal(*package, "--out", ".")
+
+
+def test_convert_names_its_own_argument(world: Path, tmp_path: Path) -> None:
+    assert "name others as SOURCE" in refusal("convert", "none", "--dataset", "kitti", "--data-root", world)
+    (tmp_path / "manifest.json").write_text("[]")
+    assert "Name another store as SOURCE" in refusal("convert", tmp_path, "--data-root", world)
+
+
 def test_options_that_would_do_nothing_are_refused(world: Path, tmp_path: Path) -> None:
     store = write_ground_truth_store(world, "kitti", "val", tmp_path / "store")
     own = ("evaluate", "--dataset", "kitti", "--data-root", world, "--predictions", store, "--workers", "1")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dataset_adapters import processes
 from dataset_adapters.base import Frame
 from dataset_adapters.ground_truth import GroundTruth
 from dataset_adapters.kitti import Kitti
@@ -47,7 +48,9 @@ def broken(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_every_problem_is_told_in_one_pass(broken: Path, workers: int) -> None:
+def test_every_problem_is_told_in_one_pass(broken: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "TRIAL_S", 0)
+    monkeypatch.setattr(processes, "START_S", 0)
     inventory = kitti_of(broken, workers)
     assert {code: sorted(files) for code, files in codes(inventory).items()} == {
         "ground-truth": ["000001_10.png", "000002_10.png", "000003_10.png"],
@@ -135,6 +138,23 @@ def test_frames_that_cannot_be_listed_are_one_problem(tmp_path: Path) -> None:
     (folder / "panoptic.json").write_text("{")
     (inventory,) = (i for i in take_inventory(tmp_path, 1) if i.name == "wilddash")
     assert codes(inventory) == {"input": ["panoptic.json"]}
+
+
+@pytest.mark.parametrize("method", ["frames_expected", "list_frames", "annotations"])
+def test_a_folder_that_may_not_be_read_is_one_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    kitti_frame(tmp_path, painted({26 * 256 + 1: (0, 0)}))
+    cityscapes_frame(tmp_path, painted({26001: (0, 0)}))
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "kitti/training")
+
+    monkeypatch.setattr(Kitti, method, refused)
+    found = {inventory.name: inventory for inventory in take_inventory(tmp_path, 1)}
+    (problem,) = (p for p in found["kitti"].problems if p.code == "input")
+    assert (problem.file, problem.found, problem.expected) == ("kitti/training", "permission denied", "permission")
+    assert sum(found["cityscapes"].found.values()) == 1
 
 
 def test_scenes_of_no_split_are_told_once(tmp_path: Path) -> None:

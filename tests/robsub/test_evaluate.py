@@ -115,8 +115,8 @@ def test_split_without_ground_truth_points_to_verify(world: Path) -> None:
 
 
 def test_any_number_of_workers_gives_the_same(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("robsub.match_frames.TRIAL_S", 0)
-    monkeypatch.setattr("robsub.match_frames.START_S", 0)
+    monkeypatch.setattr("dataset_adapters.processes.TRIAL_S", 0)
+    monkeypatch.setattr("dataset_adapters.processes.START_S", 0)
     adapter = get_adapter("kitti", world)
     source = PerfectPredictions(adapter, adapter.frames("trainval")[1:], PROTOCOLS["kitti"])
     one, two = (

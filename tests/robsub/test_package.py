@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset_adapters import rle
+from dataset_adapters import processes, rle
 from dataset_adapters.base import DatasetAdapter
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.kitti import KITTI_LAYOUT, Kitti
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter
 from dataset_adapters.scannet import ScanNet, ScanNetRob2018
-from dataset_adapters.submission import processes
 from dataset_adapters.submission.checks import verify_submission
 from dataset_adapters.submission.selection import Selection
 from dataset_adapters.wilddash import WildDash2

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from dataset_adapters.base import DatasetAdapter
+from dataset_adapters.base import COUNTS_FILE, DatasetAdapter
 from dataset_adapters.registry import get_adapter
 from robsub.config import load_recipe
 from robsub.datasets import look
@@ -39,6 +40,16 @@ def test_results_and_archives_take_what_is_there_for_whole(rob2018: DatasetAdapt
     assert not any("of the split's" in note for note in result.notes)
     written = package(rob2018, "val", store, tmp_path / "s.zip", workers=1)
     assert (written.report.ok, written.manifest["images_expected"]) == (True, 1)
+
+
+def test_a_folders_own_counts_of_train_and_val_are_those_of_trainval(rob2018: DatasetAdapter) -> None:
+    for counts, expected in (
+        ({"train": 2, "val": 1}, 3),
+        ({"train": 2, "val": 1, "trainval": 9}, 9),
+        ({"val": 1}, None),
+    ):
+        (rob2018.root / COUNTS_FILE).write_text(json.dumps(counts))
+        assert rob2018.frames_expected("trainval") == expected
 
 
 def test_a_recipe_shows_it_as_unknown(rob2018: DatasetAdapter, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -38,18 +40,40 @@ def in_order(job: Callable[[T], R], items: Sequence[T], workers: int | None) -> 
 
 def _by_processes(job: Callable[[T], R], items: Sequence[T], count: int) -> Iterator[R]:
     under_way: deque[Future[list[R]]] = deque()
-    with ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (job,)) as pool:
+    pool = ProcessPoolExecutor(count, _Context(), _start_worker, (job,))
+    try:
         for start in range(0, len(items), CHUNK):
             under_way.append(pool.submit(_work, items[start : start + CHUNK]))
             if len(under_way) == count * UNDER_WAY:
                 yield from under_way.popleft().result()
         for future in under_way:
             yield from future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _is_long(spent: float, done: int, left: int) -> bool:
     """Whether the work that is left would take longer than starting processes does, both in seconds."""
     return done > 0 and spent >= TRIAL_S and spent / done * left >= START_S
+
+
+class _Process(SpawnProcess):
+    """A process that Ctrl-C does not reach: who started it hears of that, and tells it once for all."""
+
+    def start(self) -> None:
+        """Start it deaf, for it could be interrupted before it runs a line of ours."""
+        if threading.current_thread() is not threading.main_thread():
+            super().start()
+            return
+        former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            super().start()
+        finally:
+            signal.signal(signal.SIGINT, former)
+
+
+class _Context(SpawnContext):
+    Process = _Process
 
 
 _job: Callable[[Any], Any]
