@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal, Self, get_args
 
@@ -202,7 +203,8 @@ class DatasetAdapter(ABC):
         """The split's frames in name order.
 
         Raises:
-            InputError: the data set, or this split of it, is not there; says where it is if it is near.
+            InputError: the data set, or this split of it, is not there; says where it is if it is near. Or two photos
+                have one name.
         """
         if split not in self.splits:
             raise InputError(
@@ -213,6 +215,12 @@ class DatasetAdapter(ABC):
         frames = sorted(self.list_frames(split), key=lambda frame: frame.name) if self.root.is_dir() else []
         if not frames:
             raise self.absent(split)
+        for one, other in pairwise(frames):
+            if one.name == other.name:
+                raise InputError(
+                    one.image, found=f"frame {one.name} a second time, at {other.image}", expected="every frame once",
+                    fix="Delete the copy, or mend the lists of the splits; 'robsub datasets' names all.",
+                )  # fmt: skip
         return frames
 
     def absent(self, split: Split) -> InputError:

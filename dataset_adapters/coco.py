@@ -104,6 +104,8 @@ class Coco(DatasetAdapter):
 
     def image_names(self, split: Split) -> Mapping[int, str]:
         """image_id, as it stands in COCO results -> the frame's name."""
+        if split == "trainval":
+            return {**self.image_names("train"), **self.image_names("val")}
         names = read_coco_index(self._json(split)).file_names
         return {image_id: Path(name).stem for image_id, name in names.items()}
 
@@ -115,10 +117,10 @@ class Coco(DatasetAdapter):
                 category is unknown.
         """
         path = annotation_of(frame)
-        size, annotations = read_coco_index(path).of(frame.image.relative_to(self._photos(path)).as_posix())
+        number, size, annotations = read_coco_index(path).of(frame.image.relative_to(self._photos(path)).as_posix())
         check_size(path, size, frame.image)
         segments = [self._segment(path, item, size) for item in annotations]
-        return GroundTruth(frame.name, size, tuple(sorted(segments, key=lambda segment: segment.native_id)))
+        return GroundTruth(frame.name, size, tuple(sorted(segments, key=lambda s: s.native_id)), number)
 
     def _segment(self, path: Path, item: Mapping[str, Any], size: tuple[int, int]) -> Segment:
         try:
@@ -157,6 +159,7 @@ class CocoIndex:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.file_names = {int(i["id"]): _below(str(i["file_name"])) for i in data["images"]}
+        self._numbers = {name: number for number, name in self.file_names.items()}
         self._sizes = {_below(str(i["file_name"])): (int(i["height"]), int(i["width"])) for i in data["images"]}
         self._texts: dict[str, list[bytes]] = defaultdict(list)
         for item in data.get("annotations", ()):
@@ -164,9 +167,10 @@ class CocoIndex:
             wanted["area"] = item.get("area")
             self._texts[self.file_names[item["image_id"]]].append(json.dumps(wanted).encode("ascii"))
 
-    def of(self, file_name: str) -> tuple[tuple[int, int], list[dict[str, Any]]]:
-        """(height, width) of an image, and its annotations."""
-        return self._sizes[file_name], [json.loads(text) for text in self._texts.get(file_name, ())]
+    def of(self, file_name: str) -> tuple[int, tuple[int, int], list[dict[str, Any]]]:
+        """An image's id, its (height, width), and its annotations."""
+        annotations = [json.loads(text) for text in self._texts.get(file_name, ())]
+        return self._numbers[file_name], self._sizes[file_name], annotations
 
 
 def _below(file_name: str) -> str:

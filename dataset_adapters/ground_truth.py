@@ -47,11 +47,13 @@ class GroundTruth:
         frame: the frame's name.
         size: (height, width) in pixels.
         segments: every region whose label has instances or is void, by ascending native id.
+        number: the image's number in its data set, 0 where it has a name only.
     """
 
     frame: str
     size: tuple[int, int]
     segments: tuple[Segment, ...]
+    number: int = 0
 
     @property
     def instances(self) -> tuple[Segment, ...]:

@@ -106,7 +106,7 @@ def _one_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
     ``max_detections`` of its class takes no part, one of another size than the mode's is ignored unless it matches.
     """
     limits = np.minimum(np.array(protocol.all_overlaps), 1 - 1e-10)
-    iou = np.where(scene.groups, scene.shared / scene.areas[:, None], scene.iou()) * scene.same_class
+    iou = np.where(scene.groups, scene.shared / np.maximum(scene.areas[:, None], 1), scene.iou()) * scene.same_class
     counted = np.stack([scene.counted(mode) for mode in protocol.modes])
     taken = np.zeros((len(protocol.modes), len(limits), scene.groups.size), dtype=np.bool_)
     outcomes = _unmatched(protocol, scene)

@@ -44,8 +44,9 @@ class Resampling:
 
 
 def intervals(pool: Pool, metrics: Sequence[Metric], resampling: Resampling) -> dict[str, Interval]:
-    """Metric -> its 95 % interval; without resamples, and for metrics without a value, there is none."""
-    if not resampling.resamples or not pool.images:
+    """Metric -> its 95 % interval; without resamples, for metrics without a value, and for a single image, which is
+    always drawn alike, there is none."""
+    if not resampling.resamples or len(pool.images) < 2:
         return {}
     samples = resampled_means(pool, metrics, resampling.draws(len(pool.images)))
     return {name: interval(values) for name, values in samples.items() if not np.isnan(values).all()}

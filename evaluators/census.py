@@ -52,13 +52,13 @@ class Census:
         Args:
             predictions: all of them.
             classes: the evaluated classes.
-            areas: pixels of those of evaluated classes that have any.
+            areas: pixels of those of evaluated classes; those without any may be left out.
             pixels: those of the image.
         """
         evaluated = sum(p.label in classes for p in predictions)
         return cls(
             evaluated=evaluated,
-            empty=evaluated - areas.size,
+            empty=evaluated - int(np.count_nonzero(areas)),
             large=int(np.count_nonzero(2 * areas > pixels)),
             above_one=sum(p.score > 1 and p.label in classes for p in predictions),
             others=dict(Counter(p.label for p in predictions if p.label not in classes)),
@@ -76,8 +76,13 @@ class Census:
             others=dict(sum((Counter(part.others) for part in parts), Counter())),
         )
 
-    def notes(self, labels: LabelTable) -> list[str]:
-        """What a reader has to know, each with its count; empty when nothing is strange."""
+    def notes(self, labels: LabelTable, *, empty_count: bool = False) -> list[str]:
+        """What a reader has to know, each with its count; empty when nothing is strange.
+
+        Args:
+            labels: the label table.
+            empty_count: whether the protocol counts empty masks.
+        """
         notes = []
         if self.others:
             names = ", ".join(f"{name} {count}" for name, count in sorted(self.others.items()))
@@ -91,7 +96,8 @@ class Census:
         if coding := self._other_coding(labels):
             notes.append(f"The labels look like the ids of {coding}; this data set wants its own.")
         if self.empty:
-            notes.append(f"{self.empty} of {self.evaluated} masks are empty and count nothing.")
+            what = "are false positives" if empty_count else "count nothing"
+            notes.append(f"{self.empty} of {self.evaluated} masks are empty and {what}.")
         if 2 * self.large > self.evaluated:
             notes.append(
                 f"{self.large} of {self.evaluated} masks cover more than half of their image: are they inverted? "

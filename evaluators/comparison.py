@@ -15,7 +15,7 @@ import numpy as np
 from evaluators.bootstrap import LEVEL, Resampling, interval, resampled_means
 from evaluators.pooling import MEAN, Pool
 from evaluators.protocol import Metric
-from evaluators.tables import aligned, percent
+from evaluators.tables import aligned, marked, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Comparison:
     def text(self) -> str:
         """A table in per cent, and in words what is clear."""
         rows = [
-            [name, percent(d.a), percent(d.b), *(f"{100 * v:+.1f}" for v in (d.difference, d.low, d.high)),
+            [marked(name), percent(d.a), percent(d.b), *(f"{100 * v:+.1f}" for v in (d.difference, d.low, d.high)),
              percent(d.b_better), "" if not d.is_clear else "B is better" if d.difference > 0 else "A is better"]
             for name, d in self.metrics.items()
         ]  # fmt: skip

@@ -102,12 +102,15 @@ class _Judged:
                        self.objects, self.lost)  # fmt: skip
 
     def _best_for_targets(self, of_kind: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """For every object within reach, the prediction of the kind with the highest score, the first of equal ones.
+        """For every object within reach, the prediction of the kind with the highest score.
+
+        Of equal ones that of the first kind and class, so that the order of the predictions leaves no trace.
 
         An object may be within reach of both kinds; TIDE then gives it to the best of both, and so do we.
         """
         aiming = np.flatnonzero(self.targets != NO_TARGET)
-        order = aiming[np.lexsort((-self.scores[aiming], self.targets[aiming]))]
+        keys = (self.classes, self.errors, -self.scores, self.targets)  # the last weighs most
+        order = aiming[np.lexsort([key[aiming] for key in keys])]
         _, first = np.unique(self.targets[order], return_index=True)
         best = order[first]
         return best[of_kind[best]]

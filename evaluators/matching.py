@@ -25,7 +25,8 @@ __all__ = ["ImageMatches", "Outcome", "match_image"]
 class ImageMatches:
     """All that one image adds to a result: P predictions, C evaluated classes, M modes, T overlaps, G objects.
 
-    Predictions of other labels and without a pixel are not among them. The order of images never matters.
+    Predictions of other labels are not among them, nor, but for a one-to-one protocol, those without a pixel. The
+    order in which images were matched never matters.
 
     Attributes:
         frame: the image's name.
@@ -41,6 +42,7 @@ class ImageMatches:
         has_distances: whether all regions of evaluated classes have a distance; None when there is no such region.
         census: what the predictions look like.
         missing: there are no predictions of the image, not even an empty list.
+        number: the image's number in its data set, by which equal scores are ordered; 0 where it has a name only.
     """
 
     frame: str
@@ -55,6 +57,7 @@ class ImageMatches:
     has_distances: bool | None
     census: Census
     missing: bool = False
+    number: int = 0
 
     def hard_false_negatives(self) -> NDArray[np.int64]:
         """(M, T, C) objects that no prediction found, at any score."""
@@ -102,6 +105,7 @@ def match_image(
         has_distances=all(s.distance_m is not None for s in regions) if regions else None,
         census=Census.of(predictions, order, scene.areas, math.prod(ground_truth.size)),
         missing=missing,
+        number=ground_truth.number,
     )
 
 

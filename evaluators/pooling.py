@@ -31,7 +31,7 @@ class Pool:
 
     Attributes:
         protocol, labels: those that the images were matched with.
-        images: the images in name order.
+        images: the images in the order of their numbers and names.
     """
 
     protocol: Protocol
@@ -40,15 +40,17 @@ class Pool:
 
     @classmethod
     def of(cls, protocol: Protocol, labels: LabelTable, matches: Sequence[ImageMatches]) -> Pool:
-        """Join the images in name order, so that the order in which they were matched leaves no trace.
+        """Join the images by number and name, so that the order in which they were matched leaves no trace.
+
+        pycocotools takes equal scores in the order of the image ids.
 
         Raises:
             ValueError: an image is there twice.
         """
-        images = tuple(sorted(matches, key=lambda image: image.frame))
-        for one, other in pairwise(images):
-            if one.frame == other.frame:
-                raise ValueError(f"image {one.frame} was matched twice")
+        images = tuple(sorted(matches, key=lambda image: (image.number, image.frame)))
+        for one, other in pairwise(sorted(image.frame for image in images)):
+            if one == other:
+                raise ValueError(f"image {one} was matched twice")
         return cls(protocol, labels, images)
 
     def subset(self, frames: Collection[str]) -> Pool:

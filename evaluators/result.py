@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dataset_adapters.json_files import UNFIT
 from dataset_adapters.problems import InputError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, float | None]
 """Metric name -> value; None (JSON null) where it is undefined, for want of any object to be found."""
+
+NOT_DEFAULT: Final = "is not the default"
+"""Stands in those notes of a result that a table of several must tell."""
 
 
 @dataclass(frozen=True)

@@ -54,13 +54,14 @@ class Scene:
         Args:
             order: class -> index, of the evaluated classes.
             segments: all regions of the image.
-            predictions: those of evaluated classes; empty masks are left out.
+            predictions: those of evaluated classes. Empty masks are left out where a prediction may match several
+                objects; COCO counts them as false.
             size: (height, width) of the image.
         """
         regions = [s for s in segments if s.label.name in order]
         void = union([s.rle for s in segments if protocol.is_void(s)], size)
         areas, shared = overlaps([p.rle for p in predictions], [void, *(s.rle for s in regions)])
-        seen = np.flatnonzero(areas)
+        seen = np.arange(len(areas)) if protocol.one_to_one else np.flatnonzero(areas)
         found, areas, shared = [predictions[i] for i in seen.tolist()], areas[seen], shared[seen]
         return cls(
             classes=np.array([order[p.label] for p in found], dtype=np.int16),
@@ -88,7 +89,8 @@ class Scene:
 
     def iou(self) -> NDArray[np.float64]:
         """(P, G) intersection over union, whatever the classes."""
-        return self.shared / (self.areas[:, None] + self.region_areas - self.shared)
+        union = self.areas[:, None] + self.region_areas - self.shared
+        return np.asarray(self.shared / np.maximum(union, 1))
 
     def fits(self, mode: Mode) -> NDArray[np.bool_]:
         """(G,) regions of the mode's size, near and well measured enough for it."""

@@ -43,7 +43,8 @@ def _console_rest(table: Table) -> list[str]:
 
 
 def _csv(table: Table, result: EvaluationResult) -> str:
-    """One line a class, then one a frame set, whose ``images`` are its own; the remarks stand beside the mean."""
+    """One line a class, then one a frame set, whose ``images`` are its own (the missing ones are not counted by set);
+    the remarks stand beside the mean."""
     rates = sorted({name for row in result.frame_sets.values() for name in row if name.startswith("FP@")})
     sets = ["frame_set"] if result.frame_sets else []
     out = io.StringIO()
@@ -60,7 +61,7 @@ def _csv(table: Table, result: EvaluationResult) -> str:
     for name, numbers in result.frame_sets.items():
         values = {metric: _exact(value) for metric, value in numbers.items()}
         values[IMAGES] = f"{numbers[IMAGES]:.0f}"
-        writer.writerow({**shared, "frame_set": name, "class": MEAN, **values})
+        writer.writerow({**shared, "images_missing": "", "frame_set": name, "class": MEAN, **values})
     return out.getvalue()
 
 

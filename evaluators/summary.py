@@ -13,7 +13,7 @@ from evaluators.error_weights import weigh_errors
 from evaluators.matching import ImageMatches
 from evaluators.pooling import MEAN, Pool
 from evaluators.protocol import ALL, AP, AP50, Metric, Protocol
-from evaluators.result import EvaluationResult
+from evaluators.result import NOT_DEFAULT, EvaluationResult
 from evaluators.tables import marked
 
 NEGATIVE = "negative"
@@ -25,7 +25,7 @@ NEG_AP = replace(AP, name="NegAP")
 NEG_AP_NOTES: dict[NegativeAp, str] = {
     "hazards": "NegAP is the AP on frames with a visual hazard (low or high) and on negative frames, "
     "as the caption of Table 1 of arXiv:1807.05361 has it.",
-    "negative": "NegAP is the AP on WildDash's own negative frames alone.",
+    "negative": f"NegAP is the AP on WildDash's own negative frames alone, which {NOT_DEFAULT}.",
 }
 
 
@@ -78,7 +78,7 @@ def summarise(
         resamples=resamples,
         errors=weigh_errors(pool),
         provenance=dict(provenance),
-        notes=(*notes, *pool.census.notes(labels), *own_notes, *_protocol_notes(protocol)),
+        notes=(*notes, *census_notes(pool), *own_notes, *protocol_notes(protocol)),
         pool=pool,
     )
 
@@ -117,7 +117,13 @@ def _without(metrics: Sequence[Metric], absent: Sequence[str]) -> list[Metric]:
     return [metric for metric in metrics if metric.name not in absent]
 
 
-def _protocol_notes(protocol: Protocol) -> list[str]:
+def census_notes(pool: Pool) -> list[str]:
+    """What is strange about the predictions."""
+    return pool.census.notes(pool.labels, empty_count=pool.protocol.one_to_one)
+
+
+def protocol_notes(protocol: Protocol) -> list[str]:
+    """What sets a protocol's numbers apart from those of the benchmark's own program."""
     notes = [
         f"{marked(metric.name)} is no number of the benchmark's own 2D program; "
         "a prediction finds one object at most, as in 3D."

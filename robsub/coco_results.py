@@ -6,6 +6,7 @@ detections are decoded when they are asked for, so that memory does not grow wit
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import Counter, defaultdict
@@ -22,7 +23,7 @@ from dataset_adapters.labels import LabelTable
 from dataset_adapters.problems import InputError, first_of
 from dataset_adapters.run_lengths import broken_masks
 from robsub.coco_lists import CocoLists, FrameFinder, ImageId, image_id
-from robsub.files import explain, read_json
+from robsub.files import explain, file_digest, read_json
 from robsub.json_elements import Element, as_text, elements, is_object, members, only_list
 
 KEYS = ("image_id", "category_id", "segmentation", "score")
@@ -59,7 +60,7 @@ class CocoResults:
         annotations: Path | None = None,
         data: bytes | None = None,
     ) -> None:
-        self.path = path
+        self.path, self.annotations = path, annotations
         self._data = data
         finder = FrameFinder(frames)
         items, own_lists = _scan(path, data)
@@ -97,6 +98,11 @@ class CocoResults:
     def count(self, frame: str) -> int:
         """How many detections the frame has."""
         return len(self._places[frame])
+
+    def digest(self) -> str:
+        """SHA-256 of the file and of the annotation file that its ids refer to, hexadecimal."""
+        digests = [file_digest(path) for path in (self.path, self.annotations) if path]
+        return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
     def notes(self) -> list[str]:
         """Nothing: what is wrong with the file is an error."""

@@ -12,7 +12,7 @@ from evaluators.bootstrap import Resampling
 from evaluators.comparison import Comparison, Difference, compare_pools
 from evaluators.pooling import Pool
 from evaluators.protocol import Metric
-from evaluators.summary import measured_parts
+from evaluators.summary import census_notes, measured_parts, protocol_notes
 from robsub.matches_file import MatchesHead, read_matches
 
 
@@ -34,8 +34,14 @@ def compare(a: Path, b: Path, resamples: int = 1000) -> Comparison:
             b, found=difference, expected=f"the same images, ground truth and protocol as in {a}",
             fix="Evaluate both with the same data, --split, --protocol and --matches.",
         )  # fmt: skip
+    if len(images_a) < 2:
+        raise InputError(
+            a, found=f"{len(images_a)} images", expected="two or more: the interval comes from drawing them again",
+            fix="Compare on a whole split.",
+        )  # fmt: skip
     frame_sets = {name: frozenset(sets) for name, sets in head.frame_sets.items()}
     parts, notes = measured_parts(pool_a, frame_sets)
+    notes += protocol_notes(pool_a.protocol)
     return Comparison(
         benchmark=head.benchmark,
         split=head.split,
@@ -56,7 +62,7 @@ def _differences(
     """Metric -> difference, each on the images of its own part of A."""
     differences: dict[str, Difference] = {}
     for metrics, a in parts:
-        if a.images:
+        if len(a.images) > 1:  # a single one is always drawn alike
             differences |= compare_pools(a, b.subset({image.frame for image in a.images}), metrics, resampling)
     return differences
 
@@ -66,7 +72,7 @@ def _missing(pool: Pool) -> int:
 
 
 def _notes(head: MatchesHead, pool: Pool) -> list[str]:
-    return [*head.notes, *pool.census.notes(pool.labels)]
+    return [*head.notes, *census_notes(pool)]
 
 
 def _difference(a: Pool, b: Pool) -> str | None:
@@ -75,8 +81,6 @@ def _difference(a: Pool, b: Pool) -> str | None:
     if frames_a != frames_b:
         only = frames_a ^ frames_b
         return f"{len(frames_b)} images where A has {len(frames_a)}, first that only one has {min(only)}"
-    if not frames_a:
-        return "no image"
     if not np.array_equal(a.image_ground_truths, b.image_ground_truths):
         return "other objects in the ground truth of the same images"
     return None

@@ -18,7 +18,7 @@ from dataset_adapters.submission.reader import NativeSubmission
 from evaluators.class_names import ClassNames
 from evaluators.matching import ImageMatches
 from evaluators.protocol import COCO, PROTOCOLS, Protocol, corrected
-from evaluators.result import EvaluationResult
+from evaluators.result import NOT_DEFAULT, EvaluationResult
 from evaluators.summary import NegativeAp, summarise
 from robsub.coco_results import CocoResults
 from robsub.match_frames import MatchJob, match_all
@@ -42,7 +42,7 @@ class Choices(TypedDict, total=False):
         corrected: the protocol as its authors describe it, instead of the server's program.
         allow_missing: score frames without predictions as empty instead of refusing.
         workers: processes; all cores if not given. The result is the same for any number.
-        neg_ap: which reading of the paper's NegAP (docs/quirks.md).
+        neg_ap: which reading of the paper's NegAP (docs/evaluation.md).
         resamples: resamples of the images for the 95 % intervals; none if not given.
         matches: file that keeps every image's matches, or a folder with one for each data set; a run with the same one
             goes on from there.
@@ -177,7 +177,7 @@ def merge(paths: Sequence[Path], **choices: Unpack[Choices]) -> EvaluationResult
         InputError: a file cannot be read, two are of different evaluations, or both hold an image.
     """
     head, images = read_matches(paths[0])
-    digests, notes = {head.predictions}, dict.fromkeys(head.notes)
+    digests, notes, provenances = {head.predictions}, dict.fromkeys(head.notes), [head.provenance]
     for path in paths[1:]:
         other, more = read_matches(path)
         twice = {image.frame for image in images} & {image.frame for image in more}
@@ -188,13 +188,26 @@ def merge(paths: Sequence[Path], **choices: Unpack[Choices]) -> EvaluationResult
                 expected=f"another part of the evaluation in {paths[0]}", fix="Merge parts made with --part K/N.",
             )  # fmt: skip
         digests.add(other.predictions)
+        provenances.append(other.provenance)
         notes |= dict.fromkeys(other.notes)
         images += more
     own_notes = [f"Merged from {len(paths)} files.", *_frame_notes(len(images), head.images_expected)]
     if len(digests) > 1:
         own_notes.append(f"The merged parts are of {len(digests)} different predictions.")
-    head = replace(head, provenance={**head.provenance, "predictions_sha256": " ".join(sorted(digests))})
+    provenance = _joined(provenances)
+    own_notes += [
+        f"The merged parts were made with different versions of {name}: {provenance[name]}."
+        for name in versions()
+        if len({p.get(name) for p in provenances}) > 1
+    ]
+    head = replace(head, provenance={**provenance, "predictions_sha256": " ".join(sorted(digests))})
     return _summarise(head, head.labels(), head.rule_book(), images, [*notes, *own_notes], choices)
+
+
+def _joined(provenances: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Every fact; where parts differ all their values, in one order."""
+    names = dict.fromkeys(name for provenance in provenances for name in provenance)
+    return {name: ", ".join(sorted({p[name] for p in provenances if name in p})) for name in names}
 
 
 def protocol_of(adapter: DatasetAdapter, name: str | None = None, *, fixed: bool = False) -> Protocol:
@@ -213,6 +226,11 @@ def protocol_of(adapter: DatasetAdapter, name: str | None = None, *, fixed: bool
             name, found="an unknown protocol", expected=f"one of {', '.join(PROTOCOLS)}", fix="Choose one of these."
         )
     protocol = PROTOCOLS[name] if name else PROTOCOLS.get(adapter.protocol, COCO)
+    if fixed and protocol.one_to_one:
+        raise InputError(
+            f"--corrected with protocol {protocol.name}", found="a protocol that does what its authors describe",
+            expected="one of the servers' programs with their slips", fix="Leave out --corrected.",
+        )  # fmt: skip
     return corrected(protocol) if fixed else protocol
 
 
@@ -352,7 +370,7 @@ def _unknown_frames(frames: Sequence[Frame], source: PredictionSource) -> list[s
 def _choice_notes(adapter: DatasetAdapter) -> list[str]:
     defaults = type(adapter)(adapter.root).choices
     others = ((name, choice) for name, choice in adapter.choices.items() if choice != defaults[name])
-    return [f"The {name} is not the default: {choice}." for name, choice in others]
+    return [f"The {name} {NOT_DEFAULT}: {choice}." for name, choice in others]
 
 
 def _frame_set_notes(frames: Sequence[Frame], frame_sets: Mapping[str, frozenset[str]]) -> list[str]:

@@ -28,7 +28,7 @@ from evaluators.protocol import PROTOCOLS, Protocol, corrected
 from robsub.files import naming
 from robsub.lock import lock
 
-FORMAT = 2
+FORMAT = 3
 ARRAYS: dict[str, DTypeLike] = {
     "classes": "<i2", "scores": "<f8", "outcomes": "i1", "ground_truths": "<i4", "errors": "i1", "targets": "<i2",
     "objects": "<i2", "found": "?",
@@ -216,7 +216,8 @@ def _cut_unfinished(file: BinaryIO) -> None:
 
 def _to_json(image: ImageMatches) -> dict[str, Any]:
     arrays = {name: _encoded(getattr(image, name), kind) for name, kind in ARRAYS.items()}
-    rest = {"has_distances": image.has_distances, "census": asdict(image.census), "missing": image.missing}
+    rest = {"has_distances": image.has_distances, "census": asdict(image.census), "missing": image.missing,
+            "number": image.number}  # fmt: skip
     return {"frame": image.frame, **arrays, **rest}
 
 
@@ -234,7 +235,7 @@ def _from_json(data: Mapping[str, Any], protocol: Protocol, classes: int) -> Ima
     has_distances = None if data["has_distances"] is None else bool(data["has_distances"])
     return ImageMatches(
         frame=_text(data["frame"]), **arrays, has_distances=has_distances, census=_census(data["census"]),
-        missing=bool(data["missing"]),
+        missing=bool(data["missing"]), number=_count(data["number"]),
     )  # fmt: skip
 
 

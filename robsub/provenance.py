@@ -13,6 +13,7 @@ import numpy as np
 
 from dataset_adapters.base import DatasetAdapter, Frame
 from robsub import __version__
+from robsub.coco_results import CocoResults
 from robsub.files import file_digest
 from robsub.predictions import PredictionSource, PredictionStore
 
@@ -28,8 +29,9 @@ def versions() -> dict[str, str]:
 
 
 def predictions_digest(source: PredictionSource) -> str:
-    """SHA-256 of a source's content: the store's shards, the file, or all files of a directory; empty without one."""
-    if isinstance(source, PredictionStore):
+    """SHA-256 of a source's content: the store's shards, COCO results and what their ids refer to, the file, or all
+    files of a directory; empty without one."""
+    if isinstance(source, PredictionStore | CocoResults):
         return source.digest()
     path = getattr(source, "path", None)
     if not isinstance(path, Path):

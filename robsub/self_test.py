@@ -74,13 +74,20 @@ class SelfTest:
 
     @property
     def ok(self) -> bool:
-        """Whether every AP that is defined is 1."""
-        return not self.below
+        """Whether there is an AP, and every one is 1."""
+        return not self.below and not self.is_empty
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no object, and so nothing was tested."""
+        return all(value is None for value in self.result.metrics.values())
 
     def text(self) -> str:
         """The table and the verdict."""
         if self.ok:
             verdict = "Self-test passed: ground truth as prediction has AP 1 in every class that has objects."
+        elif self.is_empty:
+            verdict = "Self-test: no image has an object to be found, so nothing was tested."
         else:
             rows = "; ".join(
                 f"{name} {', '.join(f'{m} {v:.4f}' for m, v in row.items())}" for name, row in self.below.items()

@@ -5,10 +5,12 @@ Source: arXiv:1807.05361, Table 1, whose text gives some cells without their col
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from evaluators.result import EvaluationResult
+from evaluators.result import NOT_DEFAULT, EvaluationResult
 
 Format = Literal["markdown", "latex", "csv"]
 
@@ -23,6 +25,7 @@ PAPER: dict[str, dict[str, float]] = {
 }
 """Fractions, test sets of the challenge's servers."""
 INFERRED = {("kitti", "AP50"), ("wilddash", "AP50"), ("wilddash", "NegAP")}
+UNIT = "in per cent"
 FOOTNOTE = "* the column is inferred from the order of the paper's text"
 
 
@@ -49,7 +52,8 @@ def _description(result: EvaluationResult) -> str:
     profile = [f"profile {result.provenance['profile']}"] if "profile" in result.provenance else []
     images = f"{result.images} of {result.images_expected} images"
     missing = [f"{result.images_missing} of them without predictions"] if result.images_missing else []
-    return ", ".join(["robsub", *profile, result.split, images, *missing, f"protocol {result.protocol}"])
+    readings = [note.rstrip(".") for note in result.notes if NOT_DEFAULT in note]
+    return ", ".join(["robsub", *profile, result.split, images, *missing, f"protocol {result.protocol}", *readings])
 
 
 def _cells(name: str, metrics: Mapping[str, float | None], *, inferred: bool) -> list[str]:
@@ -61,17 +65,36 @@ def _cell(value: float | None) -> str:
 
 
 def _render(rows: list[list[str]], style: Format) -> str:
-    if style == "csv":
-        return "\n".join(",".join(f'"{cell}"' if "," in cell else cell for cell in row) for row in rows)
-    if style == "latex":
-        body = [" & ".join(row).replace("_", r"\_").replace("*", r"$^*$") + r" \\" for row in rows]
-        head = r"\begin{tabular}{ll" + "r" * len(COLUMNS) + "}"
-        lines = [head, r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}", f"% {FOOTNOTE}"]
-        return "\n".join(lines)
+    return {"csv": _csv, "latex": _latex, "markdown": _markdown}[style](rows)
+
+
+def _csv(rows: list[list[str]]) -> str:
+    head = [*rows[0][:2], *(f"{name} {UNIT}" for name in rows[0][2:]), "remarks"]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([*row, FOOTNOTE if any(cell.endswith("*") for cell in row) else ""] for row in rows[1:])
+    return out.getvalue().rstrip("\n")
+
+
+def _latex(rows: list[list[str]]) -> str:
+    head, *body = [_starred(" & ".join(row)).replace("_", r"\_") + r" \\" for row in rows]
+    begin = r"\begin{tabular}{ll" + "r" * len(COLUMNS) + "}"
+    span = rf"\multicolumn{{{2 + len(COLUMNS)}}}{{l}}"
+    foot = rf"{span}{{\footnotesize AP {UNIT}; {_starred(FOOTNOTE)}}} \\"
+    return "\n".join([begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", foot, r"\end{tabular}"])
+
+
+def _starred(text: str) -> str:
+    return text.replace("*", "$^*$")
+
+
+def _markdown(rows: list[list[str]]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     text = [
         [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
         for row in rows
     ]
     rule = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (text[0], rule, *text[1:])) + f"\n\n{FOOTNOTE}"
+    lines = ["| " + " | ".join(row) + " |" for row in (text[0], rule, *text[1:])]
+    return "\n".join([*lines, "", f"AP {UNIT}; {FOOTNOTE}"])

@@ -22,7 +22,7 @@ from dataset_adapters.ground_truth import GroundTruth, Segment
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.rle import Rle
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """To be raised whenever the same files give other segments, or the entries another form."""
 
 SETTLED_NS = 2_000_000_000
@@ -122,13 +122,13 @@ def _pack(truth: GroundTruth) -> list[object]:
          s.stated_area]
         for s in truth.segments
     ]  # fmt: skip
-    return [truth.frame, truth.size, segments]
+    return [truth.frame, truth.size, segments, truth.number]
 
 
 def _unpack(data: Any, labels: LabelTable) -> GroundTruth:
-    frame, (height, width), regions = data
+    frame, (height, width), regions, number = data
     segments = (
         Segment(native_id, labels.by_id[label], pixels, Rle(size=[height, width], counts=counts.encode()), *rest)
         for native_id, label, pixels, counts, *rest in regions
     )
-    return GroundTruth(frame, (height, width), tuple(segments))
+    return GroundTruth(frame, (height, width), tuple(segments), number)

@@ -54,6 +54,11 @@ def read_frame_sets(path: Path) -> dict[str, frozenset[str]]:
 
 def _check_columns(path: Path, columns: object) -> None:
     names = [str(name) for name in columns] if isinstance(columns, list | tuple) else []
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            path, found=f"two columns {twice[0]!r}", expected="every column once", fix="Delete one of the two.", line=1
+        )
     missing = [name for name in ("frame", "negative", *HAZARDS) if name not in names]
     if missing:
         raise InputError(

@@ -178,6 +178,7 @@ def test_a_table_that_does_not_fit_the_frames_is_told(tmp_path: Path) -> None:
     (HEADER + ("a,1" + ",none" * 10 + "\n") * 2, ":3: found frame 'a' a second time"),
     (HEADER + "a,1\n", "blur = None"),
     ("", "no column frame"),
+    (HEADER.strip() + ",blur\n", "two columns 'blur'"),
     (f"negative,{','.join(HAZARDS)},frame\n0" + ",none" * 10 + "\n", ":2: found a line without a frame"),
 ])  # fmt: skip
 def test_a_wrong_table_is_named_with_its_line(tmp_path: Path, text: str, told: str) -> None:

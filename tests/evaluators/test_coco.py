@@ -7,6 +7,7 @@ import io
 import json
 import re
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO as CocoData
 from pycocotools.cocoeval import COCOeval
 
+from dataset_adapters import rle
 from dataset_adapters.ground_truth import GroundTruth, Prediction
 from dataset_adapters.labels import ROAD_LABELS, LabelTable
 from dataset_adapters.registry import get_adapter
@@ -103,25 +105,29 @@ def test_an_object_without_a_pixel_is_missed_as_in_pycocotools(sample: Sample, t
     assert [got.metrics[name] for name in SUMMARY] == pytest.approx(stats, abs=1e-12)
 
 
+def number_of(index: int, scenes: list[RandomScene]) -> int:
+    return len(scenes) - index
+
+
 def as_coco(scenes: list[RandomScene]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Random road scenes as COCO would have them: groups are crowds, void is nothing."""
+    """Random road scenes as COCO would have them: groups are crowds, void is nothing, ids run against the names."""
+    numbered = [(number_of(i, scenes), scene) for i, scene in enumerate(scenes)]
     order = {label.name: i + 1 for i, label in enumerate(ROAD_LABELS.evaluated)}
     annotations = [
         {"id": 0, "image_id": i, "category_id": order[s.label.name], "segmentation": s.rle, "area": s.pixels,
          "bbox": coco_mask.toBbox(s.rle).tolist(), "iscrowd": int(s.is_group)}
-        for i, scene in enumerate(scenes) for s in scene.truth.segments if s.label.name in order
+        for i, scene in numbered for s in scene.truth.segments if s.label.name in order
     ]  # fmt: skip
     for number, annotation in enumerate(annotations, start=1):
         annotation["id"] = number
     truth = {
-        "images": [{"id": i, "height": s.ids.shape[0], "width": s.ids.shape[1]} for i, s in enumerate(scenes)],
+        "images": [{"id": i, "height": s.ids.shape[0], "width": s.ids.shape[1]} for i, s in numbered],
         "categories": [{"id": i, "name": name} for name, i in order.items()],
         "annotations": annotations,
     }
     results = [
         {"image_id": i, "category_id": order[p.label], "segmentation": p.rle, "score": p.score}
-        for i, scene in enumerate(scenes) for p in scene.predictions
-        if p.label in order and coco_mask.area(p.rle)
+        for i, scene in numbered for p in scene.predictions if p.label in order
     ]  # fmt: skip
     return truth, results
 
@@ -129,11 +135,33 @@ def as_coco(scenes: list[RandomScene]) -> tuple[dict[str, Any], list[dict[str, A
 @pytest.mark.parametrize("seeds", [range(15), range(15, 30), range(30, 45)])
 def test_same_numbers_as_pycocotools_on_random_scenes(seeds: range) -> None:
     scenes = [RandomScene(seed) for seed in seeds]
-    ours = matched_all([s.truth for s in scenes], {s.frame: s.predictions for s in scenes}, ROAD_LABELS)
+    truths = [replace(s.truth, number=number_of(i, scenes)) for i, s in enumerate(scenes)]
+    ours = matched_all(truths, {s.frame: s.predictions for s in scenes}, ROAD_LABELS)
     stats, _ = official(*as_coco(scenes))
     got = [ours.metrics[name] for name in SUMMARY]
     assert [-1 if value is None else value for value in got] == pytest.approx(stats, abs=1e-12)
     assert 0 < stats[0] < 1
+
+
+def test_an_empty_mask_is_a_false_positive_as_in_pycocotools(sample: Sample, tmp_path: Path) -> None:
+    truth, results = sample
+    size = results[0]["segmentation"]["size"]
+    nothing = {"size": size, "counts": rle.empty((size[0], size[1]))["counts"].decode()}
+    changed = [results[0] | {"segmentation": nothing, "score": 0.9999}, *results]
+    stats, _ = official(truth, changed)
+    assert stats != official(truth, results)[0]
+    got = through_files(tmp_path, truth, changed)
+    assert [got.metrics[name] for name in SUMMARY] == pytest.approx(stats, abs=1e-12)
+    assert any("1 of" in note and "are empty and are false positives" in note for note in got.notes)
+
+
+def test_an_annotation_of_id_0_can_be_found_as_it_cannot_in_pycocotools(sample: Sample, tmp_path: Path) -> None:
+    truth, results = sample
+    ids = {annotation["id"]: number for number, annotation in enumerate(truth["annotations"])}
+    from_0 = truth | {"annotations": [a | {"id": ids[a["id"]]} for a in truth["annotations"]]}
+    from_1 = truth | {"annotations": [a | {"id": 1 + ids[a["id"]]} for a in truth["annotations"]]}
+    found = through_files(tmp_path, from_0, results)
+    assert [found.metrics[name] for name in SUMMARY] == pytest.approx(official(from_1, results)[0], abs=1e-12)
 
 
 CAR = (0, 0, 20, 20)

@@ -66,6 +66,12 @@ def test_a_gain_is_that_of_the_mended_curve() -> None:
     assert gains(("car", CAR, 0.9), ("bus", FAR, 0.8)) == {"Cls": (1, pytest.approx(0.5))}
 
 
+def test_the_order_of_equal_predictions_leaves_no_trace() -> None:
+    """TIDE gives an object to the best of those that would find it, and here both are."""
+    predictions: list[tuple[str, Box, float]] = [("bus", CAR, 0.5), ("car", (0, 0, 20, 9), 0.5)]
+    assert gains(*predictions) == gains(*reversed(predictions))
+
+
 def test_only_the_best_of_several_finds_the_object() -> None:
     half = (100, 50, 20, 9)
     assert gains(("car", CAR, 0.9), ("car", half, 0.8), ("car", half, 0.7)) == {"Loc": (2, pytest.approx(0.5))}

@@ -87,7 +87,7 @@ def test_metric_that_is_no_number_is_refused() -> None:
     ],
 )
 def test_a_member_that_cannot_be_is_named(path: tuple[str, ...], value: Any, told: str) -> None:
-    data = result(KITTI, found(KITTI), resamples=5).to_json()
+    data = result(KITTI, found(KITTI), found(KITTI, "b"), resamples=5).to_json()
     part = data
     for name in path[:-1]:
         part = part[name]

@@ -11,7 +11,7 @@ import pytest
 
 from dataset_adapters.labels import ROAD_LABELS
 from dataset_adapters.problems import InputError
-from evaluators.protocol import KITTI, WILDDASH, Protocol
+from evaluators.protocol import KITTI, WILDDASH, Protocol, corrected
 from robsub.compare import compare
 from robsub.matches_file import MatchesHead, MatchesWriter
 from tests.evaluators.scenes import matched, predicted, region
@@ -79,17 +79,35 @@ def test_what_is_missing_or_strange_on_a_side_is_told(tmp_path: Path) -> None:
     assert data["notes"]["B"][0] == "made of b"
 
 
-@pytest.mark.parametrize("sets", [{"0": ("negative",), "1": ("blur/none",)}, {}], ids=["known", "unknown"])
+NEGATIVES = {"0": ("negative",), "1": ("blur/none",), "2": ("negative",)}
+
+
+@pytest.mark.parametrize("sets", [NEGATIVES, {}], ids=["known", "unknown"])
 def test_neg_ap_is_compared_on_its_own_images(tmp_path: Path, sets: dict[str, tuple[str, ...]]) -> None:
     for name, box in (("a", ELSEWHERE), ("b", CAR)):
         with MatchesWriter(tmp_path / name, replace(head(WILDDASH), frame_sets=sets)) as writer:
-            writer.add(matched(WILDDASH, [region("car", CAR)], [predicted("car", box, 0.5)], "0"))
+            for frame in ("0", "2"):
+                writer.add(matched(WILDDASH, [region("car", CAR)], [predicted("car", box, 0.5)], frame))
             writer.add(matched(WILDDASH, [region("car", CAR)], [], "1"))
     result = compare(tmp_path / "a", tmp_path / "b", resamples=10)
     differences = {name: change.difference for name, change in result.metrics.items()}
-    assert differences == {"AP": 0.5, "AP50": 0.5} | ({"NegAP": 1.0} if sets else {})
+    assert differences == pytest.approx({"AP": 2 / 3, "AP50": 2 / 3} | ({"NegAP": 1.0} if sets else {}))
     note = "NegAP is the AP on frames with a visual hazard" if sets else "NegAP is absent"
     assert f"note on both: {note}" in result.text()
+
+
+def test_one_image_says_nothing(tmp_path: Path) -> None:
+    a, b = (write(tmp_path / name, 0.5, 1, frames=1) for name in "ab")
+    with pytest.raises(InputError, match="found 1 images, expected two or more"):
+        compare(a, b)
+
+
+def test_what_is_not_the_servers_is_marked(tmp_path: Path) -> None:
+    for name in "ab":
+        with MatchesWriter(tmp_path / name, head(corrected(KITTI))) as writer:
+            for frame in "01":
+                writer.add(matched(corrected(KITTI), [region("car", CAR)], [predicted("car", CAR, 0.5)], frame))
+    assert "note on both: Corrected protocol, not the server's" in compare(tmp_path / "a", tmp_path / "b", 5).text()
 
 
 def test_other_images_are_not_compared(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dataset_adapters import rle
 from dataset_adapters.annotations.distances import DistanceFormula
 from dataset_adapters.base import Split
+from dataset_adapters.coco import Coco
 from dataset_adapters.ground_truth import Prediction
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
@@ -18,6 +21,7 @@ from dataset_adapters.registry import get_adapter
 from evaluators.protocol import PROTOCOLS
 from robsub.evaluate import evaluate, evaluate_many, merge, open_predictions, part_of, protocol_of, read_part
 from robsub.self_test import PerfectPredictions, self_test
+from tests.dataset_adapters.layouts import photo, write_json
 
 from .inputs import Changed, adapter_of, as_coco, every_fixture, native, stored, zipped
 
@@ -305,3 +309,74 @@ def test_images_in_no_frame_set_are_noted(world: Path, tmp_path: Path) -> None:
         perfect = PerfectPredictions(adapter, adapter.frames("val"), PROTOCOLS["wilddash"])
         result = evaluate(adapter, "val", perfect, workers=1)
         assert [note for note in result.notes if "in no frame set" in note] == told
+
+
+def coco_files(root: Path) -> Path:
+    """Two photos of one car each; results that name them by id."""
+    mask = {"size": [6, 8], "counts": rle.from_runs([1, 20, 27], (6, 8))["counts"].decode()}
+    for split, numbers in (("train", (1,)), ("val", (2, 3))):
+        images = [{"id": n, "file_name": f"{n:012}.jpg", "height": 6, "width": 8} for n in numbers]
+        objects = [{"id": n, "image_id": n, "category_id": 3, "iscrowd": 0, "segmentation": mask} for n in numbers]
+        write_json(root / f"coco/annotations/instances_{split}2017.json", {"images": images, "annotations": objects})
+        for image in images:
+            photo(root / f"coco/{split}2017/{image['file_name']}")
+    results = [{"image_id": n, "category_id": 3, "score": 0.5, "segmentation": mask} for n in (1, 2, 3)]
+    (root / "results.json").write_text(json.dumps(results))
+    return root / "results.json"
+
+
+def test_coco_results_of_trainval_are_read(tmp_path: Path) -> None:
+    results = coco_files(tmp_path)
+    adapter = get_adapter("coco", tmp_path)
+    result = evaluate(adapter, "trainval", open_predictions(results, adapter, "trainval"), workers=1)
+    assert (result.images, result.metrics["AP"]) == (3, 1.0)
+
+
+def test_a_run_does_not_go_on_with_other_annotations_of_the_ids(tmp_path: Path) -> None:
+    results = coco_files(tmp_path)
+    adapter, matches = get_adapter("coco", tmp_path), tmp_path / "m"
+    names = {2: "000000000002.jpg", 3: "000000000003.jpg"}
+    lists = [names, {2: names[3], 3: names[2]}]
+    for number, images in enumerate(lists):
+        listed = [{"id": i, "file_name": name} for i, name in images.items()]
+        (tmp_path / f"{number}.json").write_text(json.dumps({"images": [*listed, {"id": 1, "file_name": "other"}]}))
+    first, second = (open_predictions(results, adapter, "val", tmp_path / f"{n}.json") for n in (0, 1))
+    evaluate(adapter, "val", first, matches=matches, workers=1)
+    with pytest.raises(InputError, match="found matches of predictions"):
+        evaluate(adapter, "val", second, matches=matches, workers=1)
+
+
+def test_a_frame_of_two_photos_is_refused_before_the_work(tmp_path: Path) -> None:
+    results = coco_files(tmp_path)
+    file = tmp_path / "coco/annotations/instances_train2017.json"
+    file.write_text(file.read_text().replace(f"{1:012}", f"{2:012}"))
+    adapter = get_adapter("coco", tmp_path)
+    with pytest.raises(InputError, match=f"frame {2:012} a second time, at .*/val2017/{2:012}.jpg"):
+        evaluate(adapter, "trainval", open_predictions(results, adapter, "val"), workers=1)
+
+
+def test_nothing_is_no_passed_self_test(tmp_path: Path) -> None:
+    coco_files(tmp_path)
+    file = tmp_path / "coco/annotations/instances_val2017.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": []}))
+    test = self_test(get_adapter("coco", tmp_path), "val", workers=1)
+    assert not test.ok
+    assert "no image has an object to be found, so nothing was tested" in test.text()
+
+
+def test_cocos_protocol_has_no_corrected_form(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Leave out --corrected"):
+        protocol_of(Coco(tmp_path), fixed=True)
+
+
+def test_parts_of_other_versions_merge_with_a_note(shared: Path, tmp_path: Path) -> None:
+    adapter, paths = adapter_of(shared, "kitti"), [tmp_path / "1", tmp_path / "2"]
+    for number, path in enumerate(paths, start=1):
+        evaluate(adapter, "trainval", native(shared, "kitti"), matches=path, part=(number, 2), workers=1)
+    lines = paths[1].read_text().splitlines(keepends=True)
+    head = json.loads(lines[0])
+    head["provenance"]["numpy"] = "1.0"
+    paths[1].write_text("".join([json.dumps(head) + "\n", *lines[1:]]))
+    one, other = merge(paths), merge(paths[::-1])
+    assert one.provenance["numpy"] == other.provenance["numpy"] == f"1.0, {np.__version__}"
+    assert f"The merged parts were made with different versions of numpy: 1.0, {np.__version__}." in one.notes

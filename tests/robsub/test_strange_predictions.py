@@ -51,9 +51,10 @@ def test_scores_in_per_cent_change_nothing_and_are_named(shared: Path) -> None:
     assert any("scores are above 1, like per cent" in note for note in percent.notes)
 
 
-def test_score_that_is_no_number_is_refused(shared: Path) -> None:
-    with pytest.raises(InputError, match=r"found the score nan \(prediction 1, "):
-        evaluate_changed(shared, lambda p: replace(p, score=float("nan")))
+@pytest.mark.parametrize("score", ["nan", "inf"])
+def test_score_that_is_no_number_is_refused(shared: Path, score: str) -> None:
+    with pytest.raises(InputError, match=rf"found the score {score} \(prediction 1, "):
+        evaluate_changed(shared, lambda p: replace(p, score=float(score)))
 
 
 def test_lines_that_a_later_one_overrides_are_named_here_and_when_converted(shared: Path, tmp_path: Path) -> None:
