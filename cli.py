@@ -132,7 +132,8 @@ def train(
     place = out or places.run_path(settings.name)
     run = run_training(settings, data.root, place, overwrite=overwrite, resume=resume, options=data.options)
     tell(run.text())
-    tell_next(f"predict --dataset kitti --checkpoint {shlex.quote(str(run.path))}")
+    trained = [name for name, count in run.images.counts.items() if count and name in BENCHMARKS]
+    tell_next(f"predict --dataset {[*trained, 'kitti'][0]} --checkpoint {shlex.quote(str(run.path))}")
 
 
 @main.command(short_help="Fill a prediction store.")
@@ -145,7 +146,12 @@ def train(
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that load images.")
 @click.option("--amp", is_flag=True, help="Compute in bfloat16, for GPUs that have it.")
 @click.option("--flip", is_flag=True, help="Look at each image mirrored too, and merge by voting.")
-@click.option("--sizes", metavar="N,N", callback=parse_sizes, help="Look at each image at these shorter sides too.")
+@click.option(
+    "--sizes",
+    metavar="N,N",
+    callback=parse_sizes,
+    help="Shorter sides to look at each image at, instead of the model's own.",
+)
 @click.option("--skip-broken", is_flag=True, help="Go on past images that do not open; the manifest lists them.")
 @click.option(
     "--attention",
@@ -182,7 +188,13 @@ def predict(
         tell(f"skipped: {reason}")
     if done.missing_classes:
         tell(f"never predicted, because the network does not know them: {', '.join(done.missing_classes)}")
-    tell_next(f"package --benchmark {dataset}" if split == "test" else f"evaluate --dataset {dataset} --split {split}")
+    place = f" --predictions {shlex.quote(str(out))}" if out else ""
+    if split != "test":
+        tell_next(f"evaluate --dataset {dataset} --split {split}{place}")
+    elif dataset in BENCHMARKS:
+        tell_next(f"package --benchmark {dataset}{place}")
+    else:
+        tell_next(f"convert --to coco {shlex.quote(str(store))}")
 
 
 @main.command(short_help="Turn predictions of one form into another.")

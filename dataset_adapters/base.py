@@ -73,6 +73,8 @@ class DatasetAdapter(ABC):
     """The data set's class from which those of its other profiles are derived."""
     release_folders: ClassVar[tuple[str, ...]] = ()
     """Folders that only this profile's archives have, where there are several profiles."""
+    objects_overlap: ClassVar[bool] = False
+    """Whether a pixel may belong to several objects."""
     protocol: ClassVar[str]
     """Name of the protocol that evaluates it; the data set's own name unless a profile has another."""
     coding: ClassVar[InstanceCoding | None] = None

@@ -57,6 +57,7 @@ class Coco(DatasetAdapter):
         **{name: name for name in ("bed", "chair", "refrigerator", "toilet", "sink")},
         "couch": "sofa", "dining table": "table",
     }  # fmt: skip
+    objects_overlap = True
     known_by = ("annotations",)
 
     def list_frames(self, split: Split) -> list[Frame]:

@@ -164,7 +164,11 @@ def predict(
         "versions": {"robsub": __version__, "torch": str(torch.__version__)},
     }
     with join_run() as process:
-        if overwrite and process.is_main and not process.restarted:
+        afresh = overwrite and not process.restarted
+        # A checkpoint that is refused must not cost the former store.
+        detector = load_detector(file, state, process.device, inference) if afresh else None
+        process.wait()
+        if afresh and process.is_main:
             remove_store(out)
         broken: list[InputError] = []
         with process.main_first():  # it makes the store
@@ -173,7 +177,7 @@ def predict(
             process.wait()  # nobody writes before everybody has seen what is there
             missing = [frame for frame in frames if frame.name not in writer.done]
             if missing:
-                detector = load_detector(file, state, process.device, inference)
+                detector = detector or load_detector(file, state, process.device, inference)
                 mine = missing[process.rank :: process.world_size]
                 pipeline = Pipeline(detector, adapter, writer, amp=amp, skip_broken=skip_broken)
                 with loader_advice("--workers", workers, "the same command goes on with the images that are missing"):

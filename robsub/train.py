@@ -94,11 +94,14 @@ def train(
     frames = annotated_frames(recipe.train, data_root, options)
     with join_run() as process, locked(out) if process.is_main else nullcontext():
         _require_even_share(recipe, process)
-        if overwrite and process.is_main and not process.restarted:
-            remove_run(out)
-        process.wait()
-        former, changes = former_checkpoint(recipe, out, resume)
+        afresh = overwrite and not process.restarted
+        if afresh:
+            _require_elsewhere(recipe.train.init, out)
+        former, changes = (None, list[Change]()) if afresh else former_checkpoint(recipe, out, resume)
         if former is not None:
+            if former.damage is not None and process.is_main:
+                problem = former.damage.problem
+                say(f"goes on from an earlier checkpoint, for {problem.file} is {problem.found}")
             state = former.state
             state["best"] = process.share(agreeing_best(out, state) if process.is_main else {})
             if state["finished"] and _is_over(recipe, state):
@@ -109,13 +112,24 @@ def train(
             adapters = [get_adapter(name, data_root, options) for name in recipe.train.datasets]
             say(images_text(recipe, adapters, count_images(recipe.train, frames)))
             _tell_start(recipe, former, changes)
-        return _train(recipe, frames, out, process, former)
+        return _train(recipe, frames, out, process, former, afresh=afresh)
 
 
-def _train(recipe: Recipe, frames: Sequence[AdapterFrame], out: Path, process: Process, former: Former | None) -> Run:
-    """Train, what is refused quickly first and what takes long last."""
+def _train(
+    recipe: Recipe,
+    frames: Sequence[AdapterFrame],
+    out: Path,
+    process: Process,
+    former: Former | None,
+    *,
+    afresh: bool,
+) -> Run:
+    """Train, what is refused quickly first and what takes long last; only then is a former run deleted."""
     trainer = Trainer(recipe, dict.fromkeys(adapter for adapter, _ in frames), out, process)
     trainer.start(former)
+    process.wait()
+    if afresh and process.is_main:
+        remove_run(out)
     tensorboard = recipe.train.tensorboard
     with MetricsLog(out, trainer.iteration, tensorboard=tensorboard) if process.is_main else nullcontext() as log:
         images = shared_images(recipe, frames, out, process)
@@ -139,6 +153,14 @@ def remove_run(run: Path) -> None:
         (run / name).unlink(missing_ok=True)
     for name in (NOT_FINITE, TENSORBOARD):
         shutil.rmtree(run / name, ignore_errors=True)
+
+
+def _require_elsewhere(init: str, out: Path) -> None:
+    if init and Path(init).resolve().is_relative_to(out.resolve()):
+        raise InputError(
+            init, found="weights in the run that --overwrite deletes", expected="weights elsewhere (train.init)",
+            fix="Train into another folder with --out.",
+        )  # fmt: skip
 
 
 def _require_even_share(recipe: Recipe, process: Process) -> None:
@@ -197,8 +219,5 @@ def former_checkpoint(recipe: Recipe, out: Path, resume: bool) -> tuple[Former |
             raise InputError(out, found="no checkpoint", expected="a run to resume", fix="Start it without --resume.")
         return None, []
     former = load_newest_checkpoint(out)
-    if former.damage is not None:
-        problem = former.damage.problem
-        say(f"goes on from an earlier checkpoint, for {problem.file} is {problem.found}")
     theirs = recipe_from_dict(former.state["recipe"], recipe.name, former.path)
     return former, changed_settings(recipe, theirs, former.path)

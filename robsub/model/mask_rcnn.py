@@ -72,7 +72,8 @@ class MaskRCNN(nn.Module):
                 - ``boxes`` (n, 4) float XYXY in continuous pixels of the image, sides above 0; n may be 0
                 - ``labels`` (n,) int64 from 1
                 - ``ids`` (H, W) integers of the image's own size: which object a pixel belongs to; ``IGNORE`` (-1)
-                  for void and groups of objects, where nothing counts as background
+                  for void and groups of objects, where nothing counts as background; or (L, H, W), further maps
+                  on which the objects are whole that the first shows in part
                 - ``values`` (n,) integers: the id of each box's object in ``ids``
 
         Returns:
@@ -126,6 +127,6 @@ class MaskRCNN(nn.Module):
         boxes = target["boxes"].float()
         if (boxes[:, 2:] <= boxes[:, :2]).any():
             raise ValueError(f"a target box without area: {boxes.tolist()}")
-        original = (target["ids"].shape[0], target["ids"].shape[1])
+        original = (target["ids"].shape[-2], target["ids"].shape[-1])
         back = scale_boxes(boxes.new_ones(4), size, original)
         return target | {"boxes": scale_boxes(boxes, original, size), "scale": back}

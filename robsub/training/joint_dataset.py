@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -20,7 +21,7 @@ from robsub.model.id_map import IGNORE
 from robsub.photos import read_photo
 from robsub.training.draws import Draws
 from robsub.training.images import is_object
-from robsub.training.painting import paint
+from robsub.training.painting import paint, paint_hidden
 
 Target = dict[str, Tensor]
 CLASS_INDEX = {name: index for index, name in enumerate(JOINT_CLASSES, start=1)}
@@ -88,30 +89,34 @@ def load_sample(adapter: DatasetAdapter, frame: Frame, *, flip: bool = False) ->
         InputError: the photo or the annotation cannot be read, or their sizes differ.
     """
     truth = adapter.ground_truth(frame)
-    image, target = read_photo(frame.image), joint_target(truth, adapter.class_map)
+    target = joint_target(truth, adapter.class_map, overlapping=adapter.objects_overlap)
+    image = read_photo(frame.image)
     if flip:
         image, target = mirrored(image, target)
     return Sample(f"{adapter.name}/{frame.name}", image, target)
 
 
-def joint_target(truth: GroundTruth, class_map: Mapping[str, str]) -> Target:
+def joint_target(truth: GroundTruth, class_map: Mapping[str, str], *, overlapping: bool = False) -> Target:
     """One frame's objects in the joint space.
 
     Args:
         truth: the native ground truth.
         class_map: native label name -> joint class; labels that are not in it, and groups, are to be ignored.
+        overlapping: whether objects may share pixels.
 
     Returns:
         What ``MaskRCNN.losses`` takes: ``ids`` (H, W) int16, 1 to N on the objects, 0 on background, IGNORE on void and
-        groups; ``values`` (N,) 1 to N; ``boxes`` (N, 4) float32 XYXY pixels, exclusive, none without area; ``labels``
-        (N,) int64, the class's place in JOINT_CLASSES counted from 1.
+        groups, or (L, H, W) where objects hide others; ``values`` (N,) 1 to N; ``boxes`` (N, 4) float32 XYXY pixels,
+        exclusive, none without area; ``labels`` (N,) int64, the class's place in JOINT_CLASSES counted from 1.
     """
     objects = [s for s in truth.segments if is_object(s, class_map)]
     ignored = [s.rle for s in truth.segments if s.is_group or s.label.name not in class_map]
     masks = [*ignored, *(s.rle for s in objects)]
     values = [*(IGNORE for _ in ignored), *range(1, len(objects) + 1)]
+    ids = paint(masks, values, truth.size)
+    hidden = paint_hidden([s.rle for s in objects], ids) if overlapping else []
     return {
-        "ids": torch.from_numpy(paint(masks, values, truth.size)),
+        "ids": torch.from_numpy(np.stack([ids, *hidden]) if hidden else ids),
         "values": torch.arange(1, len(objects) + 1),
         "boxes": torch.tensor([rle.box(s.rle) for s in objects], dtype=torch.float32).reshape(-1, 4),
         "labels": torch.tensor([CLASS_INDEX[class_map[s.label.name]] for s in objects], dtype=torch.int64),
@@ -120,7 +125,7 @@ def joint_target(truth: GroundTruth, class_map: Mapping[str, str]) -> Target:
 
 def mirrored(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     """Image and target left to right, by torchvision's transforms; the map of ids is a mask to them."""
-    size = (target["ids"].shape[0], target["ids"].shape[1])
+    size = (target["ids"].shape[-2], target["ids"].shape[-1])
     boxes = tv_tensors.BoundingBoxes(target["boxes"], format="XYXY", canvas_size=size)
     parts = (tv_tensors.Image(image), tv_tensors.Mask(target["ids"]), boxes)
     turned, ids, boxes = (horizontal_flip(part).as_subclass(Tensor) for part in parts)

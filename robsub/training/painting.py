@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_adapters.rle import Rle
+from dataset_adapters.rle import Rle, area
 from dataset_adapters.run_lengths import run_lengths
 
 
@@ -38,3 +38,24 @@ def paint(masks: Sequence[Rle], values: Sequence[int], size: tuple[int, int]) ->
         for start, stop in zip(edges[:-1:2].tolist(), edges[1::2].tolist(), strict=False):
             canvas[start:stop] = value
     return canvas.reshape(width, height).T
+
+
+def paint_hidden(masks: Sequence[Rle], ids: NDArray[np.int16]) -> list[NDArray[np.int16]]:
+    """Further maps for masks that others hide: every mask is whole on one of them, or on ``ids`` already.
+
+    Args:
+        masks: all masks, which ``ids`` shows as 1, 2, ...
+        ids: (H, W) what ``paint`` made of them.
+
+    Returns:
+        Maps like ``ids``, none where no mask shares a pixel with another.
+    """
+    maps: list[NDArray[np.int16]] = []
+    hidden, top = list(range(1, len(masks) + 1)), ids
+    while True:
+        shown = np.bincount(np.maximum(top, 0).ravel(order="K"), minlength=len(masks) + 1)
+        hidden = [value for value in hidden if shown[value] < area(masks[value - 1])]
+        if not hidden:
+            return maps
+        top = paint([masks[value - 1] for value in hidden], hidden, (ids.shape[0], ids.shape[1]))
+        maps.append(top)

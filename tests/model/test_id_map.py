@@ -42,6 +42,17 @@ def test_targets_are_aligned() -> None:
     assert shifted.abs().min() > 0.4
 
 
+def test_an_object_is_whole_that_one_of_several_maps_shows_whole() -> None:
+    ids = torch.zeros(2, 60, 60, dtype=torch.int16)
+    ids[0, 10:50, 10:30], ids[0, 10:50, 20:50], ids[1, 10:50, 10:30] = 1, 2, 1
+    boxes = torch.tensor([[10.0, 10, 30, 50], [20, 10, 50, 50], [0, 0, 60, 60]])
+    targets = mask_targets(ids, torch.tensor([1, 2, 1]), boxes, 20)
+    assert targets[:2].min() == 1
+    assert torch.equal(targets[2], mask_targets(ids[1], torch.tensor([1]), boxes[2:], 20)[0])
+    ids[0, :, 40:] = IGNORE
+    assert mostly_ignored(ids, boxes).tolist() == mostly_ignored(ids[0], boxes).tolist()
+
+
 def test_no_rois() -> None:
     empty = torch.zeros(0)
     assert mask_targets(torch.zeros(5, 5, dtype=torch.int16), empty, torch.zeros(0, 4), 28).shape == (0, 28, 28)

@@ -142,6 +142,10 @@ def test_nan_is_named_with_its_tensor(kitti: Path, checkpoint: Path, tmp_path: P
         InputError, match=r"1 of 256 numbers NaN or infinite in roi_heads\.box_roi_pool\.block\.phi\.weight"
     ):
         predict(get_adapter("kitti", kitti), "test", path, tmp_path / "store")
+    predict(get_adapter("kitti", kitti), "test", checkpoint, tmp_path / "store", overwrite=True)
+    with pytest.raises(InputError, match="NaN"):
+        predict(get_adapter("kitti", kitti), "test", path, tmp_path / "store", overwrite=True)
+    assert len(_lines(tmp_path / "store")) == 2  # a refused checkpoint costs nothing
 
 
 @pytest.mark.parametrize(

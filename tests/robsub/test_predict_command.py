@@ -46,6 +46,14 @@ def test_a_network_that_knows_no_class_is_refused(kitti: Path, checkpoint: Path,
     assert "any of kitti's" in predict(kitti, zoo, "--attention", photo, "--out", tmp_path / "looks", status=2)
 
 
+def test_what_is_next_takes_the_predictions_from_where_they_are(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:
+    place = ("--out", tmp_path / "my store")
+    told = f"--predictions '{tmp_path}/my store' --data-root {kitti}"
+    assert f"Next: robsub package --benchmark kitti {told}" in predict(kitti, checkpoint, *place)
+    other = predict(kitti, checkpoint, "--split", "val", "--out", tmp_path / "val")
+    assert f"Next: robsub evaluate --dataset kitti --split val --predictions {tmp_path}/val" in other
+
+
 def test_classes_that_it_does_not_know_are_told(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:
     some = renamed(checkpoint, tmp_path / "some.pt", {"rider": "horseman", "bus": "coach"})
     told = predict(kitti, some, "--out", tmp_path / "store")

@@ -48,6 +48,26 @@ def test_overwrite_leaves_nothing_of_the_former_run(world: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.init=nowhere", "found no such file"),
+        ("train.init=RUN", "found weights in the run that --overwrite deletes"),
+        ("train.init=RUN/checkpoint.pt", "found weights in the run that --overwrite deletes"),
+        ('train.datasets=["coco"]', "coco"),
+    ],
+)
+def test_a_refused_start_costs_no_former_run(override: str, words: str, world: Path, tmp_path: Path) -> None:
+    for name in ("checkpoint.pt", "best.pt", "metrics.jsonl"):
+        (tmp_path / name).write_text("the former run")
+    override = override.replace("RUN", str(tmp_path))
+    done = run("--recipe", "demo", *OPTIONS, "-o", override, "--data-root", world, "--out", tmp_path, "--overwrite")
+    assert done.exit_code == 2
+    assert words in " ".join(done.output.split())
+    for name in ("checkpoint.pt", "best.pt", "metrics.jsonl"):
+        assert (tmp_path / name).read_text() == "the former run"
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         (("-o", "train.init=nowhere"), "nowhere: found no such file, expected the weights to begin with (train.init)"),

@@ -11,11 +11,13 @@ import torch
 from PIL import Image
 
 from dataset_adapters import rle
+from dataset_adapters.coco import Coco
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.problems import InputError
 from dataset_adapters.registry import BENCHMARKS, get_adapter
 from robsub.model.id_map import IGNORE
 from robsub.training.draws import Draws
+from robsub.training.images import is_object
 from robsub.training.joint_dataset import JointDataset, Sample, joint_target, load_sample
 
 
@@ -34,6 +36,21 @@ def test_every_object_has_its_box_its_class_and_its_pixels(name: str, world: Pat
             rows, columns = np.nonzero((target["ids"] == value).numpy())
             assert len(rows) == segment.pixels
             assert box.tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+def test_objects_that_others_hide_are_whole_on_further_maps(shared: Path) -> None:
+    adapter = Coco(shared / "realdata/tiny_coco")
+    hidden = 0
+    for frame in adapter.frames("train"):
+        sample = load_sample(adapter, frame, flip=True)
+        objects = [s for s in adapter.ground_truth(frame).instances if is_object(s, adapter.class_map)]
+        ids = sample.target["ids"]
+        maps = ids[None] if ids.dim() == 2 else ids
+        hidden += len(maps) - 1
+        for value, segment in zip(sample.target["values"], objects, strict=True):
+            mask = (maps == value).any(dim=0).numpy()
+            assert np.array_equal(mask[:, ::-1], rle.decode(segment.rle))
+    assert hidden > 5
 
 
 def test_groups_and_void_are_ignored_and_stuff_is_background(world: Path) -> None:
