@@ -60,6 +60,7 @@ def require_limits(recipe: Recipe, source: str | Path) -> None:
             if not all(map(holds, numbers)):
                 raise _unfit(source, name, value, words if numbers is not value else f"numbers, each {words}")
     _require_whole_groups(recipe.model, source)
+    _require_heads(recipe.model, source)
     _require_data_sets(recipe.train, source)
     _require_steps(recipe.train, source)
     if recipe.train.freeze_stages and not recipe.train.init:
@@ -91,6 +92,12 @@ def _require_whole_groups(config: ModelConfig, source: str | Path) -> None:
         channels = getattr(config, name)
         if channels % config.norm_groups:
             raise _unfit(source, "model.norm_groups", config.norm_groups, f"a divisor of model.{name} = {channels}")
+
+
+def _require_heads(config: ModelConfig, source: str | Path) -> None:
+    """One spelling for one network."""
+    if list(config.nl_heads) != sorted(set(config.nl_heads)):
+        raise _unfit(source, "model.nl_heads", list(config.nl_heads), "box, mask, both in this order, or none")
 
 
 def _require_data_sets(config: TrainConfig, source: str | Path) -> None:

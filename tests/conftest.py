@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# One thread a process, before anything imports torch: the tests run in as many processes as there are cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from robsub.demo.world import WorldScale, make_world
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 SCALE = WorldScale(cityscapes=(3, 2, 2), kitti=(10, 2), wilddash=(10, 2), scannet=(3, 2, 2), ade20k=(2, 1))
-
-
-def pytest_configure() -> None:
-    """One thread a process, before anything imports torch: the tests run in as many processes as there are cores."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def memory_advice(config: TrainConfig, run: Path, doing: str, images: int = 1) -
 def _more_parts(config: TrainConfig, images: int) -> str:
     if images > 1:
         parts = config.accumulate * 2
-        return f"Send fewer images at a time with -o train.accumulate={parts}, which trains nearly the same."
+        return f"Send fewer images at a time with -o train.accumulate={parts}, which trains much the same."
     return "One image at a time is the least; use more processes or a larger device."
 
 

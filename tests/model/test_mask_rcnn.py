@@ -13,6 +13,7 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn
 from torchvision.ops import box_iou
 
 from robsub import recipe
+from robsub.config import load_recipe
 from robsub.model.id_map import IGNORE
 from robsub.model.mask_rcnn import MaskRCNN, build_model
 from robsub.model.roi_heads import box_losses, mask_loss
@@ -221,3 +222,21 @@ def test_losses_are_torchvisions_but_for_the_bend() -> None:
     own = torch.stack((masks[0, 2], masks[1, 1])).sigmoid()
     entropy = -(share * own.log() + (1 - share) * (1 - own).log()).mean()
     torch.testing.assert_close(mask_loss(masks, torch.tensor([2, 1]), share), entropy)
+
+
+def test_matching_and_sampling_are_detectrons() -> None:
+    """``config.py``: RPN.POSITIVE_OVERLAP, NEGATIVE_OVERLAP, FG_FRACTION, NMS_THRESH; TRAIN.FG_THRESH, FG_FRACTION."""
+    model = build_model(load_recipe("rob2018").model, load_recipe("rob2018").inference, num_classes=27)
+    rpn, heads = model.rpn, model.roi_heads
+    assert (rpn.proposal_matcher.high_threshold, rpn.proposal_matcher.low_threshold) == (0.7, 0.3)
+    assert (rpn.fg_bg_sampler.positive_fraction, rpn.nms_thresh) == (0.5, 0.7)
+    assert (heads.proposal_matcher.high_threshold, heads.proposal_matcher.low_threshold) == (0.5, 0.5)
+    assert heads.fg_bg_sampler.positive_fraction == 0.25
+    assert (rpn.fg_bg_sampler.batch_size_per_image, heads.fg_bg_sampler.batch_size_per_image) == (256, 512)
+
+
+def test_the_longer_sides_limit_grows_with_another_shorter_side() -> None:
+    transform = InputTransform(ModelConfig(min_size=100, max_size=150))
+    batch = transform([torch.zeros(3, 100, 300)], 200)
+    assert batch.image_sizes == [(100, 300)]  # 200 would be 600 long, and 300 is the most
+    assert transform([torch.zeros(3, 100, 300)]).image_sizes == [(50, 150)]

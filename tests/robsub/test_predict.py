@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,16 @@ def test_objects_without_a_pixel_are_left_out(kitti: Path, checkpoint: Path) -> 
     predictions = list(detector.predictions(found, (image.shape[1], image.shape[2])))
     assert len(predictions) < len(found)
     assert all(rle.area(p.rle) for p in predictions)
+
+
+def test_the_recipes_threshold_cuts_the_masks(kitti: Path, checkpoint: Path) -> None:
+    detector = load_detector(checkpoint, load_checkpoint(checkpoint), CPU)
+    side = torch.full((1, 28, 28), 0.7)
+    found = Detections(torch.tensor([[10.0, 10, 50, 30]]), torch.ones(1), torch.ones(1, dtype=torch.int64), side)
+    for threshold, pixels in ((0.5, 40 * 20), (0.8, None)):
+        inference = replace(detector.inference, mask_threshold=threshold)
+        predictions = list(replace(detector, inference=inference).predictions(found, (60, 80)))
+        assert [rle.area(p.rle) for p in predictions] == [pixels] * (pixels is not None)
 
 
 def test_overwriting_deletes_a_store_or_nothing(tmp_path: Path) -> None:

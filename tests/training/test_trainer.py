@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from robsub.training.checkpoint import Former, load_checkpoint
 from robsub.training.distributed import Process
 from robsub.training.joint_dataset import Sample, load_sample
 from robsub.training.trainer import Trainer
+from tests.training.recorded_training import in_order
 from tests.training.runs import SETTINGS, losses
 
 PLAIN = ("train.optimizer=sgd", "train.learning_rate=1", "train.momentum=0", "train.weight_decay=0")
@@ -49,6 +51,43 @@ def test_a_step_is_no_longer_than_the_clipped_gradient(tmp_path: Path, samples: 
     assert free > 0.1
     assert moved(trainer_of(tmp_path, "train.clip_norm=0.05"), samples) == pytest.approx(0.05, rel=1e-3)
     assert moved(trainer_of(tmp_path, f"train.clip_norm={2 * free}"), samples) == pytest.approx(free, rel=1e-6)
+
+
+def test_the_gradient_of_several_parts_is_that_of_the_whole(
+    tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of images of one size, here one image twice."""
+    monkeypatch.setattr(torch, "randperm", in_order)
+    monkeypatch.setattr(Trainer, "_clip", lambda *_: None)
+    gradients, numbers, sizes = [], [], []
+    for parts in (1, 2):
+        trainer = trainer_of(tmp_path, "train.learning_rate=0", f"train.accumulate={parts}")
+        trainer.model.backbone.register_forward_hook(lambda *a: sizes.append(len(a[1][0])))  # type: ignore[misc]
+        numbers.append(trainer._step(trainer.model, samples[:1] * 2, 0.0))
+        gradients.append(torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]))
+    assert sizes == [2, 1, 1]
+    assert numbers[0] == pytest.approx(numbers[1], rel=1e-5)
+    assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[0].norm()
+
+
+def test_the_average_follows_the_weights_and_is_what_is_scored(tmp_path: Path, samples: list[Sample]) -> None:
+    trainer = trainer_of(tmp_path, "train.ema=0.9", "train.learning_rate=0.1")
+    name = "roi_heads.box_predictor.bbox_pred.bias"
+    trained, followed = (lambda m=m: m.state_dict()[name].clone() for m in (trainer.model, trainer.predictor))
+    assert trainer.predictor is not trainer.model
+    for step in range(2):
+        before = followed()
+        trainer._step(trainer.model, samples, 0.0)
+        expected = trained() if step == 0 else 0.9 * before + 0.1 * trained()
+        torch.testing.assert_close(followed(), expected)
+        assert step == 0 or not torch.equal(trained(), followed())
+    scored: list[object] = []
+    trainer.validation = SimpleNamespace(  # type: ignore[assignment]
+        score=lambda model: (scored.append(model), ({"AP": 0.5}, []))[1]
+    )
+    trainer.best = {"iteration": 1, "AP": 0.6}
+    trainer._validate(None, None)  # type: ignore[arg-type]
+    assert scored == [trainer.predictor]
 
 
 def test_the_drawn_size_is_that_of_the_step_alone(
