@@ -129,7 +129,7 @@ def _require_mode(
 def open_image(path: Path, *, at_once: bool = False) -> Iterator[Image.Image]:
     """Open an image with Pillow; every failure while it is open becomes an InputError that names the file.
 
-    A file whose pixels are all wanted is read ``at_once``, a PNG with few values a quarter faster.
+    A file whose pixels are all wanted is read ``at_once``: a PNG of a photo a tenth faster, one of ids a quarter.
     """
     try:
         with Image.open((at_once and stored(path.read_bytes())) or path) as image:

@@ -21,7 +21,7 @@ def read_photo(path: Path) -> Tensor:
     Raises:
         InputError: it is missing or does not open.
     """
-    with open_image(path) as image:
+    with open_image(path, at_once=True) as image:
         picture = _eight_bits(image) if image.mode.startswith(("I", "F")) else image
         return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
 
