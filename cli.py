@@ -123,6 +123,8 @@ def train(
     from robsub.config import load_recipe
     from robsub.recipe_text import recipe_text, remarks
 
+    if overwrite:
+        refuse_options("--overwrite", "resume")
     settings = load_recipe(recipe, override)
     if show_recipe:
         click.echo(f"{recipe_text(settings)}\n{remarks(settings, data.root, data.options)}")
@@ -146,12 +148,7 @@ def train(
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that load images.")
 @click.option("--amp", is_flag=True, help="Compute in bfloat16, for GPUs that have it.")
 @click.option("--flip", is_flag=True, help="Look at each image mirrored too, and merge by voting.")
-@click.option(
-    "--sizes",
-    metavar="N,N",
-    callback=parse_sizes,
-    help="Shorter sides to look at each image at, instead of the model's own.",
-)
+@click.option("--sizes", metavar="N,N", callback=parse_sizes, help="Look at these shorter sides, not the model's own.")
 @click.option("--skip-broken", is_flag=True, help="Go on past images that do not open; the manifest lists them.")
 @click.option(
     "--attention",
@@ -188,13 +185,7 @@ def predict(
         tell(f"skipped: {reason}")
     if done.missing_classes:
         tell(f"never predicted, because the network does not know them: {', '.join(done.missing_classes)}")
-    place = f" --predictions {shlex.quote(str(out))}" if out else ""
-    if split != "test":
-        tell_next(f"evaluate --dataset {dataset} --split {split}{place}")
-    elif dataset in BENCHMARKS:
-        tell_next(f"package --benchmark {dataset}{place}")
-    else:
-        tell_next(f"convert --to coco {shlex.quote(str(store))}")
+    tell_use(dataset, split, out)
 
 
 @main.command(short_help="Turn predictions of one form into another.")
@@ -258,10 +249,8 @@ def convert(
         adapter, part, opened, target, place, annotations=annotations, method=method, overwrite=overwrite
     )
     click.echo(done.text())
-    if target == "store" and part != "test":
+    if target == "store":
         tell_use(name, part, done.path)
-    elif target == "store" and name in BENCHMARKS:
-        tell_next(f"package --benchmark {name} --predictions {shlex.quote(str(done.path))}")
 
 
 @main.command(short_help="Write a benchmark's submission.")

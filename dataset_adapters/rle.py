@@ -103,16 +103,16 @@ def from_id_map(ids: NDArray[np.integer], wanted: Callable[[int], bool] | None =
 
 
 def _column_runs(ids: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
-    """Start of every run of equal values in column-major order, and its value.
+    """Start of every run of equal values of a map with pixels in column-major order, and its value.
 
     Neighbours are compared where they lie in memory: turning a map of 1024 x 2048 into column-major order first takes
     longer than all the rest.
     """
     height, width = ids.shape
-    row, column = np.divmod(np.flatnonzero(ids[1:] != ids[:-1]), max(width, 1))
-    tops = np.flatnonzero(ids[0, 1:] != ids[-1, :-1]) + 1 if height else np.empty(0, dtype=np.int64)
-    row = np.concatenate((np.zeros(1 + len(tops), dtype=np.int64), row + 1))[: ids.size]
-    column = np.concatenate(([0], tops, column))[: ids.size]
+    row, column = np.divmod(np.flatnonzero(ids[1:] != ids[:-1]), width)
+    tops = np.flatnonzero(ids[0, 1:] != ids[-1, :-1]) + 1
+    row = np.concatenate((np.zeros(1 + len(tops), dtype=np.int64), row + 1))
+    column = np.concatenate(([0], tops, column))
     # Rows ascend already. Integers of 16 bits are sorted by their digits, several times as fast as longer ones.
     order = np.argsort(column.astype(np.min_scalar_type(width)), kind="stable")
     row, column = row[order], column[order]

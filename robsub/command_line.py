@@ -23,8 +23,9 @@ from dataset_adapters.annotations.distances import DistanceFormula
 from dataset_adapters.base import SPLITS, DatasetAdapter
 from dataset_adapters.options import Options
 from dataset_adapters.problems import InputError
-from dataset_adapters.registry import ADAPTERS, get_adapter
+from dataset_adapters.registry import ADAPTERS, BENCHMARKS, get_adapter
 from robsub.files import explain
+from robsub.places import store_path
 from robsub.settings import default_map
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -102,9 +103,20 @@ def tell_next(command: str, *also: str) -> None:
     tell(f"Next: robsub {command}{''.join(words)}")
 
 
-def tell_use(dataset: str, split: str, path: Path) -> None:
-    """Tell what comes next for predictions or an archive: their score where there is ground truth."""
-    tell_next(f"evaluate --dataset {dataset} --split {split} --predictions {shlex.quote(str(path))}")
+def tell_use(dataset: str, split: str, path: Path | None) -> None:
+    """Tell what comes next for predictions: their score where there is ground truth, else their submission.
+
+    Args:
+        dataset, split: what they are of.
+        path: where they are; None where every command looks by itself.
+    """
+    place = f" --predictions {shlex.quote(str(path))}" if path else ""
+    if split != "test":
+        tell_next(f"evaluate --dataset {dataset} --split {split}{place}")
+    elif dataset in BENCHMARKS:
+        tell_next(f"package --benchmark {dataset}{place}")
+    else:
+        tell_next(f"convert --to coco {shlex.quote(str(path or store_path(dataset, split)))}")
 
 
 class SomePath(click.Path):

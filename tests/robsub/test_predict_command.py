@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from cli import main
 from dataset_adapters.labels import JOINT_CLASSES
 from dataset_adapters.registry import get_adapter
+from robsub.command_line import tell_use
 from robsub.model.mask_rcnn import MaskRCNN
 from robsub.predictions import MANIFEST
 from robsub.training.checkpoint import load_checkpoint
@@ -52,6 +54,20 @@ def test_what_is_next_takes_the_predictions_from_where_they_are(kitti: Path, che
     assert f"Next: robsub package --benchmark kitti {told}" in predict(kitti, checkpoint, *place)
     other = predict(kitti, checkpoint, "--split", "val", "--out", tmp_path / "val")
     assert f"Next: robsub evaluate --dataset kitti --split val --predictions {tmp_path}/val" in other
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "told"),
+    [
+        ("kitti", "val", "evaluate --dataset kitti --split val"),
+        ("kitti", "test", "package --benchmark kitti"),
+        ("coco", "test", "convert --to coco predictions/coco-test"),
+    ],
+)
+def test_what_is_next_exists(dataset: str, split: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with click.Context(main):
+        tell_use(dataset, split, None)
+    assert capsys.readouterr().out == f"Next: robsub {told}\n"
 
 
 def test_classes_that_it_does_not_know_are_told(kitti: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -47,6 +47,12 @@ def test_overwrite_leaves_nothing_of_the_former_run(world: Path, tmp_path: Path)
     assert left == {".lock", "checkpoint.pt", "checkpoint-0000001.pt", "metrics.jsonl", "mine.txt"}
 
 
+def test_overwrite_resumes_nothing(world: Path, tmp_path: Path) -> None:
+    done = run("--data-root", world, "--out", tmp_path, "--overwrite", "--resume")
+    assert done.exit_code == 2
+    assert "--resume means nothing beside --overwrite" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
