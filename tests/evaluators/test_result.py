@@ -192,6 +192,7 @@ def test_frame_sets_stand_in_every_table() -> None:
     assert lines.count(["frame set", "AP", "AP50", "images"]) == 3
     assert lines.count(["blur/high", "25.0", "25.0", "1"]) == 3
     row = next(row for row in csv.DictReader(io.StringIO(whole.to_csv())) if row["frame_set"] == "negative")
+    assert row["images_missing"] == ""  # that of all images would belong to no set
     assert (row["class"], row["AP"], row["images"], row["FP@0.5"], row["FP@0.9"]) == ("mean", "0.0", "1", "2.0", "1.0")
 
 
@@ -219,3 +220,8 @@ def test_neg_ap_is_absent_without_frame_sets() -> None:
     assert list(unknown.metrics) == ["AP", "AP50"]
     assert unknown.notes == ("NegAP is absent: the frame sets are not known.",)
     assert "frame_sets" not in unknown.to_json()
+
+
+def test_a_single_image_has_no_interval() -> None:
+    assert result(KITTI, found(KITTI), resamples=5).intervals == {}
+    assert result(KITTI, found(KITTI), found(KITTI, "b"), resamples=5).intervals.keys() == {"AP", "AP50"}
