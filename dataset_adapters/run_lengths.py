@@ -104,8 +104,9 @@ def _add_up(numbers: NDArray[np.int64], begins: NDArray[np.int64]) -> None:
     firsts = numbers[begins]
     numbers[begins] = 0
     for parity in (0, 1):
-        chain = numbers[parity::2].copy().cumsum()  # neighbours in memory are added up four times as fast
+        chain = numbers[parity::2].copy()  # neighbours in memory are added up four times as fast
         first = (begins + 1 - parity) // 2  # of a mask in the chain
-        before = np.concatenate(([0], chain))[(begins - parity) // 2 + 1]  # what the masks before add up to
-        numbers[parity::2] = chain - np.repeat(before, np.diff(first, append=len(chain)))
+        first = first[np.diff(first, append=len(chain)) > 0]
+        chain[first[1:]] -= np.add.reduceat(chain, first)[:-1]  # so that each mask's sum starts anew
+        numbers[parity::2] = chain.cumsum()
     numbers[begins] = firsts

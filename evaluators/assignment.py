@@ -46,43 +46,54 @@ def _many_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
     With overlaps of at least 0.5 and disjoint regions a prediction matches one region at most, so the regions need no
     bookkeeping; below they do. Of the predictions that match an object the best is a true positive and the others are
     false; one that matches a region which does not count is ignored.
+
+    Of all pairs only the K are judged that any threshold could want, those of a region together and best first.
     """
     common = scene.common()
-    matched = protocol.overlaps_enough(common / (scene.areas[:, None] + scene.region_areas - common))  # (T, P, G)
+    iou = common / (scene.areas[:, None] + scene.region_areas - common)
+    region, prediction = np.nonzero(iou.T >= min(protocol.all_overlaps))
+    order = np.lexsort((-scene.scores[prediction], region))
+    region, prediction = region[order], prediction[order]
+    matched = protocol.overlaps_enough(iou[prediction, region])  # (T, K)
     fits = np.stack([scene.fits(mode) for mode in protocol.modes])
-    hits = matched & (fits & ~scene.groups)[:, None, None]  # (M, T, P, G)
-    best = _best(scene.scores, hits)
+    hits = matched & (fits & ~scene.groups)[:, None, region]  # (M, T, K)
+    count = scene.scores.size
+    best = _with_any(_first_of_each(hits, region), prediction, count)
     for overlap in np.flatnonzero(np.array(protocol.all_overlaps) < ALONE_FROM):
-        best[:, overlap] = [_best_of_free(scene, of_mode) for of_mode in hits[:, overlap]]
-    unmatched = ~matched.any(axis=2) & ~_forgiven(protocol, scene, ~fits, common)
+        best[:, overlap] = [_best_of_free(scene, region[hit], prediction[hit]) for hit in hits[:, overlap]]
+    unmatched = ~_with_any(matched, prediction, count) & ~_forgiven(protocol, scene, ~fits, common)
     outcomes = np.full(best.shape, Outcome.IGNORED, dtype=np.int8)
-    outcomes[hits.any(axis=3) | unmatched] = Outcome.FALSE_POSITIVE
+    outcomes[_with_any(hits, prediction, count) | unmatched] = Outcome.FALSE_POSITIVE
     outcomes[best] = Outcome.TRUE_POSITIVE
-    return outcomes, hits[0, 0].any(axis=0)
+    return outcomes, _with_any(hits[0, 0], region, scene.groups.size)
 
 
-def _best(scores: NDArray[np.float64], hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(M, T, P) predictions with the highest score among the ``hits`` (M, T, P, G) of some object."""
-    best = np.zeros(hits.shape[:3], dtype=np.bool_)
-    if hits.any():
-        ranked = np.argsort(-scores, kind="stable")
-        first = hits[:, :, ranked].argmax(axis=2)
-        mode, overlap, region = np.nonzero(hits.any(axis=2))
-        best[mode, overlap, ranked[first[mode, overlap, region]]] = True
-    return best
+def _first_of_each(pairs: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(..., K) the first of each owner's pairs (..., K) that is true; the owners (K,) ascend."""
+    before = pairs.cumsum(axis=-1) - pairs
+    first: NDArray[np.bool_] = pairs & (before == before[..., np.searchsorted(owners, owners)])
+    return first
 
 
-def _best_of_free(scene: Scene, hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(P,) the predictions taken when each object in turn takes the best free one of those that hit it, (P, G).
+def _with_any(pairs: NDArray[np.bool_], owners: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """(..., N) which of ``count`` owners have a true one among the pairs (..., K); ``owners`` (K,) are the pairs'."""
+    found = np.zeros((*pairs.shape[:-1], count), dtype=np.bool_)
+    *place, pair = np.nonzero(pairs)
+    found[(*place, owners[pair])] = True
+    return found
+
+
+def _best_of_free(scene: Scene, region: NDArray[np.int64], prediction: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(P,) the predictions taken when each object in turn takes the best free one of those paired with it.
 
     The 3D program takes the first in the order of the file; here the order leaves no trace.
     """
-    taken = np.zeros(hits.shape[0], dtype=np.bool_)
+    taken = np.zeros(scene.scores.size, dtype=np.bool_)
     iou = scene.iou()
-    for region in np.flatnonzero(hits.any(axis=0)):
-        free = np.flatnonzero(hits[:, region] & ~taken)
+    for each in np.unique(region):
+        free = prediction[(region == each) & ~taken[prediction]]
         if free.size:
-            taken[free[np.lexsort((iou[free, region], scene.scores[free]))[-1]]] = True
+            taken[free[np.lexsort((iou[free, each], scene.scores[free]))[-1]]] = True
     return taken
 
 

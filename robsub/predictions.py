@@ -57,9 +57,12 @@ class PredictionSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
+    """Where a line stands: in which shard, as which line of it, and its bytes there."""
+
     shard: str
     line: int
     offset: int
+    length: int
 
 
 @dataclass(slots=True)
@@ -153,7 +156,7 @@ class PredictionStore:
         """A line's JSON; every failure while it is taken apart in the ``with`` block names the line."""
         with (self.path / place.shard).open("rb") as file:
             file.seek(place.offset)
-            line = file.readline()
+            line = file.read(place.length)
         try:
             yield json.loads(line)
         except UNFIT as error:
@@ -310,7 +313,7 @@ def _lines(shard: Path) -> Iterator[tuple[_Place, bytes]]:
     offset = 0
     with shard.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            yield _Place(shard.name, number, offset), line
+            yield _Place(shard.name, number, offset, len(line)), line
             offset += len(line)
 
 
