@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
+
 from dataset_adapters.problems import InputError
 
 T = TypeVar("T")
@@ -19,6 +21,18 @@ number too large, nesting without end."""
 
 KEPT = 4
 """Indices in memory at a time: those of COCO's two splits, of WildDash 2, and one more."""
+
+
+def parse_json(text: bytes) -> Any:
+    """What ``json.loads`` makes of it, three times as fast, but that whole numbers beyond 64 bits become floats.
+
+    Raises:
+        ValueError, RecursionError: as ``json.loads``, which judges all that orjson refuses, NaN among it.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
 
 
 @contextmanager

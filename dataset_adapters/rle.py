@@ -38,7 +38,9 @@ def area(rle: Rle) -> int:
 
 def union(rles: Sequence[Rle], size: tuple[int, int]) -> Rle:
     """The pixels that are in any of the masks; ``size`` (height, width) is that of an empty list's answer."""
-    return cast(Rle, coco.merge(list(rles))) if rles else empty(size)
+    if len(rles) < 2:
+        return rles[0] if rles else empty(size)
+    return cast(Rle, coco.merge(list(rles)))
 
 
 def empty(size: tuple[int, int]) -> Rle:

@@ -51,17 +51,17 @@ def _many_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
     """
     common = scene.common()
     iou = common / (scene.areas[:, None] + scene.region_areas - common)
-    region, prediction = np.nonzero(iou.T >= min(protocol.all_overlaps))
+    near = iou >= min(protocol.all_overlaps)
+    region, prediction = np.nonzero(near.T)
     order = np.lexsort((-scene.scores[prediction], region))
     region, prediction = region[order], prediction[order]
     matched = protocol.overlaps_enough(iou[prediction, region])  # (T, K)
-    fits = np.stack([scene.fits(mode) for mode in protocol.modes])
-    hits = matched & (fits & ~scene.groups)[:, None, region]  # (M, T, K)
+    hits = matched & scene.counted[:, None, region]  # (M, T, K)
     count = scene.scores.size
     best = _with_any(_first_of_each(hits, region), prediction, count)
     for overlap in np.flatnonzero(np.array(protocol.all_overlaps) < ALONE_FROM):
         best[:, overlap] = [_best_of_free(scene, region[hit], prediction[hit]) for hit in hits[:, overlap]]
-    unmatched = ~_with_any(matched, prediction, count) & ~_forgiven(protocol, scene, ~fits, common)
+    unmatched = ~_with_any(matched, prediction, count) & ~_forgiven(protocol, scene, common)
     outcomes = np.full(best.shape, Outcome.IGNORED, dtype=np.int8)
     outcomes[_with_any(hits, prediction, count) | unmatched] = Outcome.FALSE_POSITIVE
     outcomes[best] = Outcome.TRUE_POSITIVE
@@ -97,14 +97,13 @@ def _best_of_free(scene: Scene, region: NDArray[np.int64], prediction: NDArray[n
     return taken
 
 
-def _forgiven(
-    protocol: Protocol, scene: Scene, unfit: NDArray[np.bool_], common: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """(M, T, P) predictions of which more than the overlap's share lies on regions that forgive; ``unfit`` is (M, G).
+def _forgiven(protocol: Protocol, scene: Scene, common: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(M, T, P) predictions of which more than the overlap's share lies on regions that forgive.
 
     So the greater the overlap, the less is forgiven; and a group that is also small or far counts twice. Both are the
     official code's.
     """
+    unfit = ~scene.fits
     weights = scene.groups.astype(np.int64) + unfit if protocol.small_groups_twice else scene.groups | unfit
     share = (scene.void_pixels + weights.astype(np.int64) @ common.T) / scene.areas
     return share[:, None] > protocol.thresholds(1)
@@ -118,7 +117,7 @@ def _one_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
     """
     limits = np.minimum(np.array(protocol.all_overlaps), 1 - 1e-10)
     iou = np.where(scene.groups, scene.shared / np.maximum(scene.areas[:, None], 1), scene.iou()) * scene.same_class
-    counted = np.stack([scene.counted(mode) for mode in protocol.modes])
+    counted = scene.counted
     taken = np.zeros((len(protocol.modes), len(limits), scene.groups.size), dtype=np.bool_)
     outcomes = _unmatched(protocol, scene)
     on_hit = np.where(counted, Outcome.TRUE_POSITIVE, Outcome.IGNORED)

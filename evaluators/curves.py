@@ -54,13 +54,13 @@ def precision_recall(
     if area == "interpolated":
         return _interpolated(scores, hits, ground_truths)
     order = np.argsort(scores, kind="stable")
-    thresholds, first = np.unique(scores[order], return_index=True)
-    found_below = np.concatenate(([0], np.cumsum(hits[order])))[first]
-    true_positives = np.count_nonzero(hits) - found_below
+    ordered, hits = scores[order], hits[order]
+    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(ordered)])
+    true_positives = np.cumsum(hits[::-1])[::-1][first]
     precision = np.append(true_positives / (len(scores) - first), 1.0)
     recall = np.append(true_positives / ground_truths, 0.0)
     under = _trapezoid(precision, recall) if area == "trapezoid" else float(-np.diff(recall) @ precision[:-1])
-    return Curve(thresholds, precision, recall, under)
+    return Curve(ordered[first], precision, recall, under)
 
 
 def _trapezoid(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:

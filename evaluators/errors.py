@@ -57,7 +57,7 @@ def classify_errors(
         targets: (P,) index among the counted regions of an object that was not found and that a prediction of kind
             CLASS or LOCATION would find if mended; ``NO_TARGET`` elsewhere.
     """
-    objects = np.flatnonzero(scene.counted(protocol.modes[0]))
+    objects = np.flatnonzero(scene.counted[0])
     false = outcomes[0, 0] == Outcome.FALSE_POSITIVE
     kinds = np.where(false, ErrorKind.BACKGROUND, ErrorKind.NONE).astype(np.int8)
     targets = np.full(kinds.shape, NO_TARGET, dtype=np.int16)

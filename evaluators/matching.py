@@ -90,8 +90,9 @@ def match_image(
     scene = Scene.measure(protocol, order, ground_truth.segments, evaluated, ground_truth.size)
     outcomes, hit = assign(protocol, scene)
     errors, targets = classify_errors(protocol, scene, outcomes, hit)
-    objects = scene.counted(protocol.modes[0])
-    counts = [np.bincount(scene.region_classes[scene.counted(m)], minlength=len(order)) for m in protocol.modes]
+    counted = scene.counted
+    objects = counted[0]
+    counts = [np.bincount(scene.region_classes[of_mode], minlength=len(order)) for of_mode in counted]
     return ImageMatches(
         frame=ground_truth.frame,
         classes=scene.classes,

@@ -15,7 +15,7 @@ from evaluators.protocol import Mode, Protocol
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """P predictions and the G regions of evaluated classes that one image has.
+    """P predictions and the G regions of evaluated classes that one image has, in M modes of a protocol.
 
     Attributes:
         classes: (P,) class index of each prediction.
@@ -24,7 +24,7 @@ class Scene:
         region_classes: (G,) class index of each region.
         region_areas: (G,) its pixels.
         shared: (P, G) shared pixels, whatever the classes.
-        sizes, distances, densities: (G,) what the ground truth says of each region.
+        fits: (M, G) the region is of the mode's size, near and well measured enough for it.
         groups: (G,) the region forgives instead of being looked for.
     """
 
@@ -35,9 +35,7 @@ class Scene:
     region_classes: NDArray[np.int16]
     region_areas: NDArray[np.int64]
     shared: NDArray[np.int64]
-    sizes: NDArray[np.float64]
-    distances: NDArray[np.float64]
-    densities: NDArray[np.float64]
+    fits: NDArray[np.bool_]
     groups: NDArray[np.bool_]
 
     @classmethod
@@ -71,10 +69,7 @@ class Scene:
             region_classes=np.array([order[s.label.name] for s in regions], dtype=np.int16),
             region_areas=np.array([s.pixels for s in regions], dtype=np.int64),
             shared=shared[:, 1:],
-            sizes=np.array([s.pixels if s.stated_area is None else s.stated_area for s in regions], dtype=np.float64),
-            # Without a distance: the official defaults, medDist = -1 and distConf = 0.
-            distances=np.array([-1.0 if s.distance_m is None else s.distance_m for s in regions]),
-            densities=np.array([s.stereo_density or 0.0 for s in regions]),
+            fits=_fits(protocol.modes, regions),
             groups=np.array([s.is_group and not protocol.groups_count for s in regions], dtype=np.bool_),
         )
 
@@ -92,14 +87,24 @@ class Scene:
         union = self.areas[:, None] + self.region_areas - self.shared
         return np.asarray(self.shared / np.maximum(union, 1))
 
-    def fits(self, mode: Mode) -> NDArray[np.bool_]:
-        """(G,) regions of the mode's size, near and well measured enough for it."""
-        near = (self.distances <= mode.max_distance_m) & (self.densities >= mode.min_stereo_density)
-        return near & (self.sizes >= mode.min_pixels) & (self.sizes <= mode.max_pixels)
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """(M, G) regions that are objects to be found."""
+        return self.fits & ~self.groups
 
-    def counted(self, mode: Mode) -> NDArray[np.bool_]:
-        """(G,) regions that are objects to be found."""
-        return self.fits(mode) & ~self.groups
+
+def _fits(modes: Sequence[Mode], regions: Sequence[Segment]) -> NDArray[np.bool_]:
+    """(M, G) by what the ground truth says of each region."""
+    sizes = np.array([s.pixels if s.stated_area is None else s.stated_area for s in regions], dtype=np.float64)
+    # Without a distance: the official defaults, medDist = -1 and distConf = 0.
+    distances = np.array([-1.0 if s.distance_m is None else s.distance_m for s in regions])
+    densities = np.array([s.stereo_density or 0.0 for s in regions])
+    fits = [
+        (sizes >= mode.min_pixels) & (sizes <= mode.max_pixels)
+        & (distances <= mode.max_distance_m) & (densities >= mode.min_stereo_density)
+        for mode in modes
+    ]  # fmt: skip
+    return np.stack(fits)
 
 
 def _covered(found: Sequence[Prediction], regions: Sequence[Segment], size: tuple[int, int]) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ from typing import Any, Protocol, Self
 
 from dataset_adapters import rle
 from dataset_adapters.ground_truth import Prediction
-from dataset_adapters.json_files import UNFIT
+from dataset_adapters.json_files import UNFIT, parse_json
 from dataset_adapters.problems import InputError, first_of
 from dataset_adapters.run_lengths import broken_masks
 from robsub.files import explain, file_digest, read_json, write_json
@@ -158,7 +158,7 @@ class PredictionStore:
             file.seek(place.offset)
             line = file.read(place.length)
         try:
-            yield json.loads(line)
+            yield parse_json(line)
         except UNFIT as error:
             raise self._damaged(place, error) from error
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_adapters.ground_truth import GroundTruth, Segment
+from dataset_adapters.json_files import parse_json
 from dataset_adapters.labels import LabelTable
 from dataset_adapters.rle import Rle
 
@@ -88,7 +89,7 @@ class CacheEntry:
             head, _, body = self.path.read_bytes().partition(b"\n")
             if head.decode("ascii") != _head(stamp, body):
                 return None
-            return _unpack(json.loads(body), self.labels)
+            return _unpack(parse_json(body), self.labels)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
