@@ -49,8 +49,7 @@ def _many_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
 
     Of all pairs only the K are judged that any threshold could want, those of a region together and best first.
     """
-    common = scene.common()
-    iou = common / (scene.areas[:, None] + scene.region_areas - common)
+    iou = scene.iou() * scene.same_class
     near = iou >= min(protocol.all_overlaps)
     region, prediction = np.nonzero(near.T)
     order = np.lexsort((-scene.scores[prediction], region))
@@ -61,7 +60,7 @@ def _many_to_one(protocol: Protocol, scene: Scene) -> tuple[Outcomes, Found]:
     best = _with_any(_first_of_each(hits, region), prediction, count)
     for overlap in np.flatnonzero(np.array(protocol.all_overlaps) < ALONE_FROM):
         best[:, overlap] = [_best_of_free(scene, region[hit], prediction[hit]) for hit in hits[:, overlap]]
-    unmatched = ~_with_any(matched, prediction, count) & ~_forgiven(protocol, scene, common)
+    unmatched = ~_with_any(matched, prediction, count) & ~_forgiven(protocol, scene)
     outcomes = np.full(best.shape, Outcome.IGNORED, dtype=np.int8)
     outcomes[_with_any(hits, prediction, count) | unmatched] = Outcome.FALSE_POSITIVE
     outcomes[best] = Outcome.TRUE_POSITIVE
@@ -97,7 +96,7 @@ def _best_of_free(scene: Scene, region: NDArray[np.int64], prediction: NDArray[n
     return taken
 
 
-def _forgiven(protocol: Protocol, scene: Scene, common: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _forgiven(protocol: Protocol, scene: Scene) -> NDArray[np.bool_]:
     """(M, T, P) predictions of which more than the overlap's share lies on regions that forgive.
 
     So the greater the overlap, the less is forgiven; and a group that is also small or far counts twice. Both are the
@@ -105,7 +104,8 @@ def _forgiven(protocol: Protocol, scene: Scene, common: NDArray[np.int64]) -> ND
     """
     unfit = ~scene.fits
     weights = scene.groups.astype(np.int64) + unfit if protocol.small_groups_twice else scene.groups | unfit
-    share = (scene.void_pixels + weights.astype(np.int64) @ common.T) / scene.areas
+    of_class = scene.shared * scene.same_class
+    share = (scene.void_pixels + weights.astype(np.int64) @ of_class.T) / scene.areas
     return share[:, None] > protocol.thresholds(1)
 
 

@@ -78,10 +78,6 @@ class Scene:
         """(P, G) prediction and region are of one class."""
         return np.equal(self.classes[:, None], self.region_classes)
 
-    def common(self) -> NDArray[np.int64]:
-        """(P, G) shared pixels, 0 where the classes differ."""
-        return self.shared * self.same_class
-
     def iou(self) -> NDArray[np.float64]:
         """(P, G) intersection over union, whatever the classes."""
         union = self.areas[:, None] + self.region_areas - self.shared
