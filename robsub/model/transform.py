@@ -17,7 +17,7 @@ SIZE_DIVISOR = 32
 
 
 class InputTransform(nn.Module):
-    """Normalises, resizes and pads images to one batch on the model's device."""
+    """Resizes, normalises and pads images to one batch on the model's device."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class InputTransform(nn.Module):
             ``tensors`` (N, 3, H', W') float32, zero (the mean colour) beyond each image at the right and the bottom,
             H' and W' multiples of 32; ``image_sizes``, each image's (height, width) in the batch.
         """
-        inputs = [self.resize(self.normalise(image), min_size or self.min_size) for image in images]
+        inputs = [self.prepare(image, min_size or self.min_size) for image in images]
         sizes = [(image.shape[1], image.shape[2]) for image in inputs]
         batch = inputs[0].new_zeros(len(inputs), 3, *padded_size(sizes))
         for canvas, image in zip(batch, inputs, strict=True):
@@ -53,11 +53,14 @@ class InputTransform(nn.Module):
             groups[padded_size([new])].append(index)
         return list(groups.values())
 
-    def normalise(self, image: Tensor) -> Tensor:
-        """(3, H, W) float32 with the configured mean and scale taken out."""
-        image = image.to(self.mean.device)
-        image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
-        return (image - self.mean) / self.std
+    def prepare(self, image: Tensor, min_size: int) -> Tensor:
+        """(3, H', W') float32 of the network's size, with the configured mean and scale taken out.
+
+        After resizing, which gives the same but for rounding: most images get smaller.
+        """
+        full = 255 if image.dtype == torch.uint8 else 1
+        resized = self.resize(image.to(self.mean.device).float(), min_size)
+        return (resized - full * self.mean) / (full * self.std)
 
     def resize(self, image: Tensor, min_size: int) -> Tensor:
         """Bring (3, H, W) to the network's size, bilinear on pixel centres as in Detectron."""
