@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from torchvision.models.detection import maskrcnn_resnet50_fpn
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import box_iou
 
 from robsub import recipe
@@ -207,6 +208,18 @@ def test_bytes_and_floats_are_one_image(config: ModelConfig) -> None:
     assert batch.image_sizes == [(96, 137), (96, 137), (96, 192)]
     torch.testing.assert_close(batch.tensors[0], batch.tensors[1])
     assert not batch.tensors[0, :, :, 137:].any()
+
+
+@pytest.mark.parametrize("size", [(70, 100), (128, 192), (50, 400)])
+def test_input_is_torchvisions(config: ModelConfig, size: tuple[int, int]) -> None:
+    """Which normalises first; (70, 100) is grown, (128, 192) shrunk, (50, 400) held by its longer side."""
+    config = replace(config, min_size=96, max_size=200)
+    image = torch.randint(256, (3, *size), dtype=torch.uint8)
+    theirs = GeneralizedRCNNTransform(96, 200, list(config.image_mean), list(config.image_std))
+    expected, _ = theirs([image / 255])
+    ours = InputTransform(config)([image])
+    assert ours.image_sizes == expected.image_sizes
+    torch.testing.assert_close(ours.tensors, expected.tensors)
 
 
 def test_losses_are_torchvisions_but_for_the_bend() -> None:
