@@ -77,6 +77,10 @@ class Ade20k(DatasetAdapter):
                 return found
         return root / cls.release
 
+    def misplaced(self) -> tuple[str, str] | None:
+        """Nothing explains it where a release is found, be it a few folders further down."""
+        return None if self.is_here(self.root) else super().misplaced()
+
     def list_frames(self, split: Split) -> list[Frame]:
         """The photos of the split's folders."""
         return [Frame(photo.stem, photo, self._annotation(photo)) for photo in self.photos(split)]

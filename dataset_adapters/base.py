@@ -225,9 +225,13 @@ class DatasetAdapter(ABC):
                 )  # fmt: skip
         return frames
 
+    def misplaced(self) -> tuple[str, str] | None:
+        """Why the folder seems empty: (what was found, how to mend it), or None if nothing explains it."""
+        return misplaced(self.root, self.known_by)
+
     def absent(self, split: Split) -> InputError:
         """The error for a split, or a whole data set, that is not there."""
-        near = misplaced(self.root, self.known_by)
+        near = self.misplaced()
         if not self.root.is_dir():
             found, fix = near or ("no such folder", "Put the data there, or name another folder with --data-root.")
             return InputError(self.root, found=found, expected=f"the folder of the {self.title} data set", fix=fix)

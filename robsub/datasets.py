@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from dataset_adapters.base import DatasetAdapter, Frame, Split, remark
-from dataset_adapters.folders import misplaced
 from dataset_adapters.images import check_whole
 from dataset_adapters.joint_space import Labelled
 from dataset_adapters.options import Options
@@ -113,7 +112,7 @@ def look(adapter: DatasetAdapter, workers: int | None = 1) -> Inventory:
     """
     inventory = Inventory(adapter.name, adapter.root, adapter.root.is_dir(), adapter.profile, adapter)
     if not inventory.here:
-        inventory.problems += [adapter.absent("train").problem] if misplaced(adapter.root, adapter.known_by) else []
+        inventory.problems += [adapter.absent("train").problem] if adapter.misplaced() else []
         return inventory
     names: Counter[str] = Counter()
     annotated: set[str] = set()

@@ -188,3 +188,15 @@ def test_a_release_can_be_forced() -> None:
         for profile in ("2021", "2016", "places")
     }
     assert counts == {"2021": 25574, "2016": 20210, "places": 20210}
+
+
+@pytest.mark.parametrize("above", [".", "dataset/unpacked"])
+def test_a_missing_split_is_told_as_that(tmp_path: Path, above: str) -> None:
+    made_2021(tmp_path, np.full((6, 8), 255, np.uint8))
+    root = tmp_path / "ade20k"
+    (root / above).mkdir(parents=True, exist_ok=True)
+    (root / RELEASE).rename(root / above / RELEASE)
+    adapter = get_adapter("ade20k", tmp_path)
+    assert len(adapter.frames("train")) == 1
+    with pytest.raises(InputError, match="found no image, expected 2000 images of split 'val'"):
+        adapter.frames("val")
