@@ -57,6 +57,11 @@ class Pool:
         """The pool of those images alone that are among ``frames``."""
         return Pool(self.protocol, self.labels, tuple(image for image in self.images if image.frame in frames))
 
+    @property
+    def missing(self) -> int:
+        """How many of the images have no predictions, not even an empty list."""
+        return sum(image.missing for image in self.images)
+
     @cached_property
     def frame_index(self) -> NDArray[np.int64]:
         """(P,) the image of each prediction."""

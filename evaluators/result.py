@@ -37,8 +37,9 @@ class EvaluationResult:
         images_missing: how many of the images have no predictions and count as empty.
         metrics: metric -> mean over the classes.
         classes: class -> metric -> value, in the order of the label table.
-        frame_sets: named set of frames -> AP, AP50, its number of ``images``, and for ``negative`` the mean number of
-            false positives per image, ``FP@<score>``; None where it is undefined.
+        frame_sets: named set of frames -> AP, AP50, its number of ``images``, for ``negative`` the mean number of false
+            positives per image, ``FP@<score>``, and where any image is missing its number of ``images_missing``; None
+            where it is undefined.
         intervals: metric -> the bounds of its 95 % interval over images, for the mean; empty if none were asked for.
         resamples: how many resamples the intervals come from.
         errors: TIDE's short name of a kind of error -> its count and weight; empty for a result that lacks them.

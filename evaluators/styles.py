@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from evaluators.pooling import MEAN
-from evaluators.tables import IMAGES, Table, aligned, table_of
+from evaluators.tables import IMAGES_MISSING, Table, aligned, shown, table_of
 
 if TYPE_CHECKING:
     from evaluators.result import EvaluationResult
@@ -43,8 +43,7 @@ def _console_rest(table: Table) -> list[str]:
 
 
 def _csv(table: Table, result: EvaluationResult) -> str:
-    """One line a class, then one a frame set, whose ``images`` are its own (the missing ones are not counted by set);
-    the remarks stand beside the mean."""
+    """One line a class, then one a frame set, whose counts of images are its own; the remarks stand beside the mean."""
     rates = sorted({name for row in result.frame_sets.values() for name in row if name.startswith("FP@")})
     sets = ["frame_set"] if result.frame_sets else []
     out = io.StringIO()
@@ -58,10 +57,10 @@ def _csv(table: Table, result: EvaluationResult) -> str:
     for row in table.classes.rows:
         values = dict(zip(table.classes.columns, map(_exact, row.values), strict=True))
         writer.writerow({**shared, "class": row.name, **values, "remarks": remarks if row.name == MEAN else ""})
+    unknown = {IMAGES_MISSING: ""} if result.images_missing else {}  # where a set does not say how many of them are its
     for name, numbers in result.frame_sets.items():
-        values = {metric: _exact(value) for metric, value in numbers.items()}
-        values[IMAGES] = f"{numbers[IMAGES]:.0f}"
-        writer.writerow({**shared, "images_missing": "", "frame_set": name, "class": MEAN, **values})
+        values = {column: shown(column, value, _exact) for column, value in numbers.items()}
+        writer.writerow({**shared, **unknown, "frame_set": name, "class": MEAN, **values})
     return out.getvalue()
 
 

@@ -14,7 +14,7 @@ from evaluators.matching import ImageMatches
 from evaluators.pooling import MEAN, Pool
 from evaluators.protocol import ALL, AP, AP50, Metric, Protocol
 from evaluators.result import NOT_DEFAULT, EvaluationResult
-from evaluators.tables import marked
+from evaluators.tables import IMAGES, IMAGES_MISSING, marked
 
 NEGATIVE = "negative"
 NEGATIVE_SCORES = (0.5, 0.9)
@@ -70,7 +70,7 @@ def summarise(
         protocol=protocol.name,
         images=len(pool.images),
         images_expected=images_expected,
-        images_missing=sum(image.missing for image in pool.images),
+        images_missing=pool.missing,
         metrics=rows.pop(MEAN),
         classes=rows,
         frame_sets=_frame_set_values(pool, frame_sets),
@@ -141,7 +141,9 @@ def _frame_set_values(pool: Pool, frame_sets: Mapping[str, frozenset[str]]) -> d
     known = [frame_sets[image.frame] for image in pool.images if image.frame in frame_sets]
     for name in sorted(set().union(*known)):
         subset = pool.subset({frame for frame, sets in frame_sets.items() if name in sets})
-        row = subset.table((AP, AP50))[MEAN] | {"images": len(subset.images)}
+        row = subset.table((AP, AP50))[MEAN] | {IMAGES: len(subset.images)}
+        if pool.missing:
+            row[IMAGES_MISSING] = subset.missing
         if name == NEGATIVE:
             row |= {f"FP@{score}": subset.false_positives_per_image(score) for score in NEGATIVE_SCORES}
         values[name] = row

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,8 @@ from evaluators.protocol import UNOFFICIAL
 if TYPE_CHECKING:
     from evaluators.result import EvaluationResult
 
-IMAGES = "images"
-"""The column that counts a frame set's images."""
+IMAGES, IMAGES_MISSING = "images", "images_missing"
+"""The columns that count a frame set's images, and those of them without predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,11 @@ class Grid:
 
     def cells(self, corner: str = "") -> list[list[str]]:
         """All as text, the head first: fractions in per cent with one decimal, counts of images whole."""
-        shown = [[row.name, *map(_shown, self.columns, row.values)] for row in self.rows]
-        return [[corner, *self.columns], *shown]
+        rows = [
+            [row.name, *(shown(*pair, percent) for pair in zip(self.columns, row.values, strict=True))]
+            for row in self.rows
+        ]
+        return [[corner, *self.columns], *rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def table_of(result: EvaluationResult) -> Table:
         title=f"{result.benchmark} {result.split}, protocol {result.protocol}, "
         f"images {result.images} of {result.images_expected}{missing}",
         classes=_grid(result.metrics, {**result.classes, MEAN: result.metrics}),
-        frame_sets=_grid(("AP", "AP50", IMAGES), result.frame_sets),
+        frame_sets=_grid(("AP", "AP50", IMAGES, *[IMAGES_MISSING] * bool(missing)), result.frame_sets),
         errors=_errors(result),
         footnotes=tuple(note for note in result.notes if note.startswith(tuple(map(marked, UNOFFICIAL)))),
         remarks=(*_negative(result), *_intervals(result), *(f"note: {note}" for note in result.notes)),
@@ -86,9 +89,9 @@ def table_of(result: EvaluationResult) -> Table:
             "benchmark": result.benchmark,
             "split": result.split,
             "protocol": result.protocol,
-            "images": str(result.images),
+            IMAGES: str(result.images),
             "images_expected": str(result.images_expected),
-            "images_missing": str(result.images_missing),
+            IMAGES_MISSING: str(result.images_missing),
         },
         provenance=" ".join(f"{name}={value}" for name, value in result.provenance.items()),
     )
@@ -123,8 +126,9 @@ def _grid(columns: Iterable[str], rows: Mapping[str, Mapping[str, float | None]]
     )
 
 
-def _shown(column: str, value: float | None) -> str:
-    return f"{value:.0f}" if column == IMAGES and value is not None else percent(value)
+def shown(column: str, value: float | None, otherwise: Callable[[float | None], str]) -> str:
+    """A count of images as a whole number, any other value as ``otherwise`` shows it."""
+    return f"{value:.0f}" if column in (IMAGES, IMAGES_MISSING) and value is not None else otherwise(value)
 
 
 def _errors(result: EvaluationResult) -> tuple[tuple[str, str, str, str], ...]:

@@ -48,7 +48,7 @@ def compare(a: Path, b: Path, resamples: int = 1000) -> Comparison:
         protocol=head.protocol,
         images=len(pool_a.images),
         images_expected=head.images_expected,
-        images_missing={name: _missing(pool) for name, pool in (("A", pool_a), ("B", pool_b))},
+        images_missing={"A": pool_a.missing, "B": pool_b.missing},
         resamples=resamples,
         metrics=_differences(parts, pool_b, Resampling(resamples)),
         provenance={name: {"file": str(path), **h.provenance} for name, path, h in (("A", a, head), ("B", b, other))},
@@ -65,10 +65,6 @@ def _differences(
         if len(a.images) > 1:  # a single one is always drawn alike
             differences |= compare_pools(a, b.subset({image.frame for image in a.images}), metrics, resampling)
     return differences
-
-
-def _missing(pool: Pool) -> int:
-    return sum(image.missing for image in pool.images)
 
 
 def _notes(head: MatchesHead, pool: Pool) -> list[str]:

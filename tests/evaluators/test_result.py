@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -192,8 +193,26 @@ def test_frame_sets_stand_in_every_table() -> None:
     assert lines.count(["frame set", "AP", "AP50", "images"]) == 3
     assert lines.count(["blur/high", "25.0", "25.0", "1"]) == 3
     row = next(row for row in csv.DictReader(io.StringIO(whole.to_csv())) if row["frame_set"] == "negative")
-    assert row["images_missing"] == ""  # that of all images would belong to no set
+    assert row["images_missing"] == "0"
     assert (row["class"], row["AP"], row["images"], row["FP@0.5"], row["FP@0.9"]) == ("mean", "0.0", "1", "2.0", "1.0")
+
+
+def test_every_frame_set_counts_its_own_missing_images() -> None:
+    sets = {"seen": frozenset({"classic", "blur/none"}), "unseen": frozenset({"classic", "blur/high"})}
+    unseen = replace(matched(WILDDASH, [near_car()], [], "unseen"), missing=True)
+    some = result(WILDDASH, found(WILDDASH, "seen"), unseen, frame_sets=sets)
+    assert {name: row["images_missing"] for name, row in some.frame_sets.items()} == {
+        "blur/high": 1, "blur/none": 0, "classic": 1,
+    }  # fmt: skip
+    assert EvaluationResult.from_json(some.to_json()).frame_sets == some.frame_sets
+    for text in (some.text(), some.to_markdown(), some.to_latex()):
+        rows = [re.findall(r"[\w/.-]+", line.replace("\\_", "_")) for line in text.splitlines()]
+        assert ["frame", "set", "AP", "AP50", "images", "images_missing"] in rows
+        assert ["classic", "12.5", "12.5", "2", "1"] in rows
+    rows = csv.DictReader(io.StringIO(some.to_csv()))
+    assert [(row["frame_set"], row["images_missing"]) for row in rows if row["frame_set"]] == [
+        ("blur/high", "1"), ("blur/none", "0"), ("classic", "1"),
+    ]  # fmt: skip
 
 
 def test_frame_set_without_an_image_is_left_out() -> None:
