@@ -30,6 +30,8 @@ from robsub.settings import default_map
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""Paths of the standard output."""
 READER_GONE = 128 + 13
 """Exit status of a program that a broken pipe (signal 13) ends."""
 HEAD_START_S = 10.0
@@ -120,12 +122,17 @@ def tell_use(dataset: str, split: str, path: Path | None) -> None:
 
 
 class SomePath(click.Path):
-    """A path that is not the empty text, which an unset variable of a script is."""
+    """A path that is not the empty text, which an unset variable of a script is.
+
+    If it is the standard output, data goes there, and what is said goes to standard error.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """A Path."""
         if not str(value):
             self.fail("the path is empty", param, ctx)
+        if str(value) in STDOUT:
+            sys.stdout = sys.stderr
         return super().convert(value, param, ctx)
 
 
@@ -229,11 +236,12 @@ def output_options(command: F) -> F:
     def with_outputs(*args: Any, **kwargs: Any) -> Any:
         return command(*args, outputs={kind: kwargs.pop(name) for name, kind in OUTPUTS.items()}, **kwargs)
 
+    place = SomePath(path_type=str)
     for option in (
-        click.option("--latex", "latex_path", metavar="FILE", help="Write it there as LaTeX."),
-        click.option("--markdown", "markdown_path", metavar="FILE", help="Write it there as Markdown."),
-        click.option("--csv", "csv_path", metavar="FILE", help="Write the per-class table there as CSV."),
-        click.option("--json", "json_path", metavar="FILE", help="Write the result there as JSON."),
+        click.option("--latex", "latex_path", type=place, metavar="FILE", help="Write it there as LaTeX."),
+        click.option("--markdown", "markdown_path", type=place, metavar="FILE", help="Write it there as Markdown."),
+        click.option("--csv", "csv_path", type=place, metavar="FILE", help="Write the per-class table there as CSV."),
+        click.option("--json", "json_path", type=place, metavar="FILE", help="Write the result there as JSON."),
     ):
         with_outputs = option(with_outputs)
     return with_outputs  # type: ignore[return-value]

@@ -32,7 +32,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the disk is full, or the folder cannot be written.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a terminal is written to, not replaced
+    if is_stream(path):  # is written to, not replaced
         with naming(path):
             yield path
         return
@@ -49,6 +49,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # a second failure must not hide the first
             temporary.unlink()
+
+
+def is_stream(path: Path) -> bool:
+    """Whether it is a pipe or a terminal."""
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 @contextmanager

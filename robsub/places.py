@@ -74,7 +74,7 @@ def result_path(wanted: str | Path, benchmark: str, split: str, kind: str, *, ma
     """Where one result goes: the file that was asked for, or a file of its own in the folder that was asked for.
 
     Args:
-        wanted: the place as it was typed; a slash at its end, or no suffix, makes it a folder.
+        wanted: the place as it was typed; a slash at its end, or no suffix, makes it a folder, unless a file is there.
         benchmark, split: what the result is of.
         kind: suffix of a file of its own.
         many: the result is one of several.
@@ -82,7 +82,8 @@ def result_path(wanted: str | Path, benchmark: str, split: str, kind: str, *, ma
     Raises:
         InputError: several results are wanted in one file.
     """
-    return _place(wanted, f"{benchmark}-{split}.{kind}", is_folder=not Path(wanted).suffix, many=many)
+    path = Path(wanted)
+    return _place(wanted, f"{benchmark}-{split}.{kind}", is_folder=not path.suffix and not path.exists(), many=many)
 
 
 def matches_path(wanted: str | Path, benchmark: str, split: str, *, many: bool = False) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evaluators.result import EvaluationResult
-from robsub.files import read_json, write_text
+from robsub.files import is_stream, read_json, write_text
 from robsub.places import result_path
 
 Wanted = Mapping[str, str | Path | None]
@@ -60,6 +60,6 @@ def load_result(path: Path) -> EvaluationResult:
 def next_step(wanted: Wanted) -> str:
     """What to do after an evaluation."""
     path = wanted["json"]
-    if not path:
+    if not path or is_stream(Path(path)):
         return "robsub evaluate --json results/"
     return f"robsub table {shlex.quote(str(Path(path)))}{'/*.json' if Path(path).is_dir() else ''}"

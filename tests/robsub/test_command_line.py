@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -32,6 +33,16 @@ def test_a_terminal_without_ticks_gets_every_line(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\\u2713" in done.stdout
+
+
+@pytest.mark.parametrize("command", [("datasets",), ("evaluate", "--dataset", "kitti", "--self-test")])
+def test_data_on_standard_output_stands_there_alone(world: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    call = [sys.executable, "-m", "robsub", *command, "--data-root", world, "--json", "/dev/stdout"]
+    piped = subprocess.run(call, capture_output=True, check=True, text=True)
+    with (tmp_path / "out.json").open("w") as file:
+        subprocess.run(call, stdout=file, stderr=subprocess.DEVNULL, check=True)
+    assert json.loads(piped.stdout) == json.loads((tmp_path / "out.json").read_text())
+    assert "kitti" in piped.stderr
 
 
 def test_a_reader_that_has_had_enough_is_no_verdict(tmp_path: Path) -> None:
