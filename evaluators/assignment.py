@@ -85,14 +85,15 @@ def _with_any(pairs: NDArray[np.bool_], owners: NDArray[np.int64], count: int) -
 def _best_of_free(scene: Scene, region: NDArray[np.int64], prediction: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(P,) the predictions taken when each object in turn takes the best free one of those paired with it.
 
-    The 3D program takes the first in the order of the file; here the order leaves no trace.
+    The 3D program takes the first in the order of the file. Here the order leaves no trace: of equal ones that is taken
+    which is paired with the fewest objects.
     """
     taken = np.zeros(scene.scores.size, dtype=np.bool_)
-    iou = scene.iou()
+    iou, pairs = scene.iou(), np.bincount(prediction, minlength=taken.size)
     for each in np.unique(region):
         free = prediction[(region == each) & ~taken[prediction]]
         if free.size:
-            taken[free[np.lexsort((iou[free, each], scene.scores[free]))[-1]]] = True
+            taken[free[np.lexsort((-pairs[free], iou[free, each], scene.scores[free]))[-1]]] = True
     return taken
 
 

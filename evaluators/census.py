@@ -19,6 +19,9 @@ from evaluators.protocol import ROB18_OFFSET
 TRAIN_IDS = range(19)
 """Cityscapes' train ids. Its evaluated classes are 11 to 18 of them, as label ids building to polegroup."""
 
+LONGEST_NAME = 60
+"""Characters of a foreign label that are shown."""
+
 CODINGS = {
     "today's ScanNet (3 cabinet ... 39 otherfurniture)": {label.id for label in INDOOR_THINGS},
     "ScanNet in ROB 2018 (36 cabinet ... 72 otherfurniture)": {label.id + ROB18_OFFSET for label in INDOOR_THINGS},
@@ -85,7 +88,7 @@ class Census:
         """
         notes = []
         if self.others:
-            names = ", ".join(f"{name} {count}" for name, count in sorted(self.others.items()))
+            names = ", ".join(f"{_printable(name)} {count}" for name, count in sorted(self.others.items()))
             total = sum(self.others.values())
             notes.append(f"{total} predictions of labels that are not evaluated count nothing: {names}.")
         if self._looks_like_train_ids(labels):
@@ -136,3 +139,9 @@ class Census:
             elif name.removeprefix("id ").isdecimal():
                 ids[int(name.removeprefix("id "))] += count
         return ids
+
+
+def _printable(name: str) -> str:
+    """A foreign label as it may stand in a line: short, and without line breaks."""
+    short = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in short)

@@ -62,6 +62,7 @@ def summarise(
     """
     pool = Pool.of(protocol, labels, list(matches))
     parts, own_notes = measured_parts(pool, frame_sets, neg_ap)
+    own_notes += [note for wanted, part in parts for note in _part_notes(wanted, part, pool, resamples)]
     tables = [part.table(wanted) for wanted, part in parts]
     rows = {name: {k: v for table in tables for k, v in table[name].items()} for name in tables[0]}
     return EvaluationResult(
@@ -94,6 +95,16 @@ def measured_parts(
     if not frame_sets:
         return parts, [*notes, "NegAP is absent: the frame sets are not known."]
     return [*parts, ([NEG_AP], pool.subset(_negative_frames(frame_sets, neg_ap)))], [*notes, NEG_AP_NOTES[neg_ap]]
+
+
+def _part_notes(metrics: Sequence[Metric], part: Pool, whole: Pool, resamples: int) -> list[str]:
+    """On how many images metrics are measured, if not on all, and why there is no interval."""
+    names, count = ", ".join(metric.name for metric in metrics), len(part.images)
+    missing = f", {part.missing} of them without predictions" if part.missing else ""
+    notes = [f"Images that {names} is measured on: {count}{missing}."] if part is not whole else []
+    if resamples and count < 2:
+        notes.append(f"No interval of {names}: {count} images are too few to be drawn again.")
+    return notes
 
 
 def _computable_metrics(pool: Pool) -> tuple[list[Metric], list[str]]:

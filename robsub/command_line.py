@@ -299,7 +299,7 @@ def parse_part(ctx: click.Context, option: click.Parameter, value: str | None) -
     """K/N as two numbers."""
     from robsub.evaluate import read_part
 
-    return read_part(value) if value else None
+    return None if value is None else read_part(value)
 
 
 def parse_sizes(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...]:

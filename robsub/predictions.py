@@ -119,8 +119,10 @@ class PredictionStore:
             return None
         place = self._index.places[frame]
         with self._record(place) as record:
-            found = (int(record["size"][0]), int(record["size"][1]))
-            predictions = [_from_json(item) for item in record["instances"]]
+            if record["image"] != frame:
+                raise ValueError(f"two images, {frame!r} and {record['image']!r}")
+            found = _whole_size(record["size"])
+            predictions = [_from_json(item) for item in _instances(record)]
         self._require_size(frame, {found, *((p.rle["size"][0], p.rle["size"][1]) for p in predictions)}, size)
         if broken := broken_masks([p.rle["counts"] for p in predictions], size[0] * size[1]):
             what = first_of(f"the mask of instance {broken[0]} does not fill {size[1]} x {size[0]} pixels", len(broken))
@@ -131,7 +133,7 @@ class PredictionStore:
     def count(self, frame: str) -> int:
         """How many predictions the frame's line holds."""
         with self._record(self._index.places[frame]) as record:
-            return len(record["instances"])
+            return len(_instances(record))
 
     def covers(self, split: str) -> bool:
         """Whether its predictions are of the split, by its manifest; one that names no split may be of any."""
@@ -355,11 +357,25 @@ def _from_json(item: Mapping[str, Any]) -> Prediction:
     x, y, width, height = map(float, item["bbox"])
     if not math.isfinite(x + y + width + height):
         raise ValueError(f"bbox {item['bbox']}: finite numbers are wanted")
+    if type(item["score"]) not in (float, int):
+        raise TypeError(f"the score {item['score']!r}: a number is wanted")
     mask = item["segmentation"]
-    size = [int(mask["size"][0]), int(mask["size"][1])]
     return Prediction(
         label=str(item["category"]),
         score=float(item["score"]),
         box=(x, y, x + width, y + height),
-        rle=rle.Rle(size=size, counts=str(mask["counts"]).encode("ascii")),
+        rle=rle.Rle(size=list(_whole_size(mask["size"])), counts=str(mask["counts"]).encode("ascii")),
     )
+
+
+def _instances(record: Mapping[str, Any]) -> list[Any]:
+    if not isinstance(record["instances"], list):
+        raise TypeError(f"instances of type {type(record['instances']).__name__}: a list is wanted")
+    return record["instances"]
+
+
+def _whole_size(size: Sequence[Any]) -> tuple[int, int]:
+    height, width = int(size[0]), int(size[1])
+    if [height, width] != size:
+        raise ValueError(f"the size {size}: two whole numbers are wanted")
+    return height, width

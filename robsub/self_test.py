@@ -46,8 +46,8 @@ class PerfectPredictions:
         return len(self._objects(frame))
 
     def notes(self) -> list[str]:
-        """Nothing: they are perfect."""
-        return []
+        """What they are, for no result of theirs must pass for a detector's."""
+        return ["The predictions are the ground truth itself (--self-test)."]
 
     def _objects(self, frame: str) -> list[Prediction]:
         truth = self._names.truth(self._adapter.ground_truth(self._frames[frame]))
