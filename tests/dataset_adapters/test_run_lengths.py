@@ -80,4 +80,5 @@ def _fills(text: bytes, pixels: int) -> bool:
 def test_a_number_longer_than_any_image_is_broken_whatever_it_overflows_to() -> None:
     start = time.monotonic()
     assert broken_masks([b"o" * 13 + b"0", b"P" * 40 + b"0", b"o" * 100_000 + b"0"], 6) == [0, 1, 2]
+    assert broken_masks([b"6" + b"o" * 13 + b"0", b"6"], 6) == [0]  # though what is before it fills the mask
     assert time.monotonic() - start < 5

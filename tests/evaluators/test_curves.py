@@ -29,6 +29,11 @@ def test_tied_scores_make_one_point() -> None:
     assert curve.recall.tolist() == [0.5, 0.0]
 
 
+def test_scores_that_nearly_tie_are_two_points() -> None:
+    assert ap([0.5, np.nextafter(0.5, 1)], [True, False], 1) == pytest.approx(0.25)
+    assert ap([0.5, 0.5], [True, False], 1) == pytest.approx(0.75)
+
+
 def test_no_counted_prediction_gives_zero() -> None:
     assert ap([], [], 3) == 0.0
 

@@ -77,6 +77,15 @@ def test_only_the_best_of_several_finds_the_object() -> None:
     assert gains(("car", CAR, 0.9), ("car", half, 0.8), ("car", half, 0.7)) == {"Loc": (2, pytest.approx(0.5))}
 
 
+def test_an_object_is_found_at_overlap_a_half() -> None:
+    image = matched(
+        CITYSCAPES, [region("car", (0, 0, 20, 30))],
+        [predicted("car", (0, 0, 20, 20), 0.9), predicted("car", (10, 0, 20, 20), 0.8)],
+    )  # fmt: skip
+    assert image.errors.tolist() == [ErrorKind.NONE, ErrorKind.LOCATION]
+    assert (image.found.tolist(), image.targets.tolist()) == ([True], [-1, -1])  # nothing is left to be found
+
+
 def test_missed_objects_are_not_asked_for() -> None:
     assert gains(("car", CAR, 0.9)) == {"Miss": (1, pytest.approx(0.5))}
 

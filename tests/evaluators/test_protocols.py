@@ -112,10 +112,15 @@ def test_only_cityscapes_has_distances(protocol: Protocol) -> None:
         ([("both", 0.9)], 0.5),
         ([("both", 0.9), ("left", 0.8)], 0.5),  # the left chair takes the better one, its second is false
         ([("left", 0.9), ("both", 0.8)], 1.0),
+        ([("left", 0.9), ("both", 0.9)], 1.0),  # of equal scores the larger overlap is taken
+        ([("half", 0.9), ("both", 0.9)], 1.0),  # of equal overlaps what can find nothing else
+        ([("most", 0.9)], 0.5),
+        ([("quarter", 0.9)], 0.0),
     ],
 )
 def test_below_half_a_prediction_finds_one_object_at_most(found: list[tuple[str, float]], ap25: float) -> None:
     at = {"left": (0, 0, 20, 20), "right": (20, 0, 20, 20), "both": (0, 0, 40, 20)}
+    at |= {"half": (0, 0, 10, 20), "most": (0, 0, 20, 8), "quarter": (0, 0, 20, 5)}
     chairs = [
         region("chair", at[s], native_id=5001 + i, labels=SCANNET_LABELS) for i, s in enumerate(("left", "right"))
     ]

@@ -215,6 +215,20 @@ def test_every_frame_set_counts_its_own_missing_images() -> None:
     ]  # fmt: skip
 
 
+def test_neg_ap_tells_its_images_and_why_it_has_no_interval() -> None:
+    assert "Images that NegAP is measured on: 3." in wilddash(resamples=10).notes
+    alone = wilddash(neg_ap="negative", resamples=10)
+    assert list(alone.intervals) == ["AP", "AP50"]
+    assert "Images that NegAP is measured on: 1." in alone.notes
+    assert "No interval of NegAP: 1 images are too few to be drawn again." in alone.notes
+
+
+def test_foreign_labels_stay_in_their_line() -> None:
+    image = matched(WILDDASH, [near_car()], [predicted(name, CAR, 0.9) for name in ("a\nb", 99 * "x", "Fußgänger")])
+    (note,) = (note for note in result(WILDDASH, image).notes if "not evaluated" in note)
+    assert note.endswith(f": Fußgänger 1, a\\nb 1, {60 * 'x'}... 1.")
+
+
 def test_frame_set_without_an_image_is_left_out() -> None:
     elsewhere = result(WILDDASH, found(WILDDASH), frame_sets={"other": frozenset({"negative"})})
     assert "frame_sets" not in elsewhere.to_json()

@@ -19,6 +19,8 @@ from tests.stores import write_ground_truth_store
     [
         (("package", "--benchmark", "kitti", "--min-score", "nan"), "no number from 0 to 1"),
         (("package", "--benchmark", "kitti", "--out", ""), "the path is empty"),
+        (("evaluate", "--matches", ""), "the path is empty"),
+        (("evaluate", "--part", ""), "expected K/N"),
         (("evaluate", "--bootstrap", "10000000000"), "not in the range"),
         (("evaluate", "--part", f"1/{'1' * 5000}"), "expected K/N, such as 2/4"),
     ],

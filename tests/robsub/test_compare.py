@@ -96,6 +96,15 @@ def test_neg_ap_is_compared_on_its_own_images(tmp_path: Path, sets: dict[str, tu
     assert f"note on both: {note}" in result.text()
 
 
+def test_a_metric_of_one_image_is_left_out_and_told(tmp_path: Path) -> None:
+    with MatchesWriter(tmp_path / "a", replace(head(WILDDASH), frame_sets={"0": ("negative",)})) as writer:
+        for frame in ("0", "1"):
+            writer.add(matched(WILDDASH, [region("car", CAR)], [predicted("car", CAR, 0.5)], frame))
+    result = compare(tmp_path / "a", tmp_path / "a", resamples=10)
+    assert list(result.metrics) == ["AP", "AP50"]
+    assert "note on both: NegAP is left out: its 1 images are too few to be drawn again." in result.text()
+
+
 def test_one_image_says_nothing(tmp_path: Path) -> None:
     a, b = (write(tmp_path / name, 0.5, 1, frames=1) for name in "ab")
     with pytest.raises(InputError, match="found 1 images, expected two or more"):

@@ -282,6 +282,7 @@ def test_self_test_passes_under_the_own_protocol(shared: Path, benchmark: str, s
     assert test.ok, test.text()
     assert test.result.metrics["AP"] == pytest.approx(1)
     assert "Self-test passed" in test.text()
+    assert "The predictions are the ground truth itself (--self-test)." in test.result.notes
 
 
 def test_provenance_names_versions_and_digests(shared: Path, tmp_path: Path) -> None:
