@@ -12,7 +12,7 @@ from dataset_adapters.rle import box
 from evaluators.class_names import ClassNames
 from evaluators.pooling import MEAN
 from evaluators.protocol import Protocol
-from evaluators.result import EvaluationResult
+from evaluators.result import NOT_DEFAULT, EvaluationResult
 from robsub.evaluate import Choices, evaluate, protocol_of, require_annotated
 
 EXACT = 1e-12
@@ -47,7 +47,7 @@ class PerfectPredictions:
 
     def notes(self) -> list[str]:
         """What they are, for no result of theirs must pass for a detector's."""
-        return ["The predictions are the ground truth itself (--self-test)."]
+        return [f"The source of the predictions {NOT_DEFAULT}: the ground truth itself (--self-test)."]
 
     def _objects(self, frame: str) -> list[Prediction]:
         truth = self._names.truth(self._adapter.ground_truth(self._frames[frame]))

@@ -21,6 +21,7 @@ from dataset_adapters.registry import get_adapter
 from evaluators.protocol import PROTOCOLS
 from robsub.evaluate import evaluate, evaluate_many, merge, open_predictions, part_of, protocol_of, read_part
 from robsub.self_test import PerfectPredictions, self_test
+from robsub.table import results_table
 from tests.dataset_adapters.layouts import photo, write_json
 
 from .inputs import Changed, adapter_of, as_coco, every_fixture, native, stored, zipped
@@ -282,7 +283,8 @@ def test_self_test_passes_under_the_own_protocol(shared: Path, benchmark: str, s
     assert test.ok, test.text()
     assert test.result.metrics["AP"] == pytest.approx(1)
     assert "Self-test passed" in test.text()
-    assert "The predictions are the ground truth itself (--self-test)." in test.result.notes
+    note = "The source of the predictions is not the default: the ground truth itself (--self-test)"
+    assert f"{note}." in test.result.notes and note in results_table([test.result], "markdown")
 
 
 def test_provenance_names_versions_and_digests(shared: Path, tmp_path: Path) -> None:
