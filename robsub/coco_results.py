@@ -157,8 +157,8 @@ def read_mask(segmentation: Any, size: tuple[int, int]) -> rle.Rle:
     if isinstance(counts, str):
         return rle.Rle(size=list(size), counts=counts.encode("ascii"))
     runs = [int(run) for run in counts]
-    if min(runs) < 0 or max(runs) > pixels:
-        raise ValueError("a run out of range")
+    if min(runs) < 0 or max(runs) > pixels or runs != counts:
+        raise ValueError("a run out of range, or a fraction")
     return rle.from_runs(runs, size)
 
 
@@ -196,7 +196,7 @@ class _Items:
         lacking = [key for key in KEYS if key not in item] if isinstance(item, dict) else list(KEYS)
         if lacking:
             raise ValueError(f"detection {number} without {', '.join(lacking)}")
-        if not isinstance(item["score"], int | float) or not math.isfinite(item["score"]):
+        if type(item["score"]) not in (float, int) or not math.isfinite(item["score"]):
             self.unscored += 1
         self.categories[item["category_id"]] += 1
         self.places.append((image_id(item["image_id"]), (number, start, end)))

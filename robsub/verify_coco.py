@@ -213,7 +213,7 @@ def _format_faults(item: Any) -> str | None:
         "image_id": isinstance(item.get("image_id"), int | str),
         "category_id": isinstance(item.get("category_id"), int),
         "bbox": _is_box(item.get("bbox")),
-        "score": isinstance(item.get("score"), int | float),
+        "score": type(item.get("score")) in (int, float),
         "segmentation": isinstance(item.get("segmentation"), dict | list),
     }
     wrong = ", ".join(key for key, is_sound in sound.items() if not is_sound)
