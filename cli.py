@@ -34,6 +34,7 @@ from robsub.command_line import (
     parse_part,
     parse_sizes,
     path_option,
+    place_option,
     place_options,
     refuse_all_but,
     refuse_options,
@@ -362,12 +363,7 @@ def verify(dataset: str, submission: Path, split: Split, data: Data, json_path: 
 @click.option(
     "--bootstrap", "resamples", type=click.IntRange(0, 10_000), default=0, help="Resamples for 95 % intervals."
 )
-@click.option(
-    "--matches",
-    type=SomePath(path_type=str),
-    metavar="FILE",
-    help="Keep every image's matches there; the same command goes on from it.",
-)
+@place_option("--matches", help="Keep every image's matches there; the same command goes on from it.")
 @click.option("--part", metavar="K/N", callback=parse_part, help="Evaluate the K-th of N parts; merge with --merge.")
 @path_option("--merge", multiple=True, metavar="FILE", help="Merge matches files into one result; repeatable.")
 @click.option("--self-test", is_flag=True, help="Score the ground truth itself: every number must be 100.")

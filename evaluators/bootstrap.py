@@ -43,10 +43,15 @@ class Resampling:
         return random.multinomial(images, np.full(images, 1 / images), size=self.resamples).astype(np.int32)
 
 
+def can_be_drawn(pool: Pool) -> bool:
+    """Whether resamples of its images differ: a single one is always drawn alike."""
+    return len(pool.images) > 1
+
+
 def intervals(pool: Pool, metrics: Sequence[Metric], resampling: Resampling) -> dict[str, Interval]:
-    """Metric -> its 95 % interval; without resamples, for metrics without a value, and for a single image, which is
-    always drawn alike, there is none."""
-    if not resampling.resamples or len(pool.images) < 2:
+    """Metric -> its 95 % interval; without resamples, for metrics without a value, and for a single image there is
+    none."""
+    if not resampling.resamples or not can_be_drawn(pool):
         return {}
     samples = resampled_means(pool, metrics, resampling.draws(len(pool.images)))
     return {name: interval(values) for name, values in samples.items() if not np.isnan(values).all()}

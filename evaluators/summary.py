@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from dataset_adapters.labels import LabelTable
-from evaluators.bootstrap import Resampling, intervals
+from evaluators.bootstrap import Resampling, can_be_drawn, intervals
 from evaluators.error_weights import weigh_errors
 from evaluators.matching import ImageMatches
 from evaluators.pooling import MEAN, Pool
@@ -102,7 +102,7 @@ def _part_notes(metrics: Sequence[Metric], part: Pool, whole: Pool, resamples: i
     names, count = ", ".join(metric.name for metric in metrics), len(part.images)
     missing = f", {part.missing} of them without predictions" if part.missing else ""
     notes = [f"Images that {names} is measured on: {count}{missing}."] if part is not whole else []
-    if resamples and count < 2:
+    if resamples and not can_be_drawn(part):
         notes.append(f"No interval of {names}: {count} images are too few to be drawn again.")
     return notes
 

@@ -155,6 +155,12 @@ def path_option(*names: str, **kwargs: Any) -> Callable[[F], F]:
     return click.option(*names, type=SomePath(path_type=Path), **kwargs)
 
 
+def place_option(*names: str, **kwargs: Any) -> Callable[[F], F]:
+    """An option that takes a file or folder to write to. It stays text: a path would lose the slash at its end that
+    makes it a folder."""
+    return click.option(*names, type=SomePath(path_type=str), metavar="FILE", **kwargs)
+
+
 def dataset_option(names: tuple[str, ...], **kwargs: Any) -> Callable[[F], F]:
     """``--dataset`` and ``--benchmark``, two spellings of one option."""
     return click.option("--dataset", "--benchmark", "dataset", type=click.Choice(names), **kwargs)
@@ -227,21 +233,17 @@ OUTPUTS = {"json_path": "json", "csv_path": "csv", "markdown_path": "md", "latex
 
 
 def output_options(command: F) -> F:
-    """Where a result is written; the command gets kind -> place as ``outputs``.
-
-    Places stay text: a path would lose the slash at its end that makes it a folder.
-    """
+    """Where a result is written; the command gets kind -> place as ``outputs``."""
 
     @functools.wraps(command)
     def with_outputs(*args: Any, **kwargs: Any) -> Any:
         return command(*args, outputs={kind: kwargs.pop(name) for name, kind in OUTPUTS.items()}, **kwargs)
 
-    place = SomePath(path_type=str)
     for option in (
-        click.option("--latex", "latex_path", type=place, metavar="FILE", help="Write it there as LaTeX."),
-        click.option("--markdown", "markdown_path", type=place, metavar="FILE", help="Write it there as Markdown."),
-        click.option("--csv", "csv_path", type=place, metavar="FILE", help="Write the per-class table there as CSV."),
-        click.option("--json", "json_path", type=place, metavar="FILE", help="Write the result there as JSON."),
+        place_option("--latex", "latex_path", help="Write it there as LaTeX."),
+        place_option("--markdown", "markdown_path", help="Write it there as Markdown."),
+        place_option("--csv", "csv_path", help="Write the per-class table there as CSV."),
+        place_option("--json", "json_path", help="Write the result there as JSON."),
     ):
         with_outputs = option(with_outputs)
     return with_outputs  # type: ignore[return-value]

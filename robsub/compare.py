@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset_adapters.problems import InputError
-from evaluators.bootstrap import Resampling
+from evaluators.bootstrap import Resampling, can_be_drawn
 from evaluators.comparison import Comparison, Difference, compare_pools
 from evaluators.pooling import Pool
 from evaluators.protocol import Metric
@@ -34,7 +34,7 @@ def compare(a: Path, b: Path, resamples: int = 1000) -> Comparison:
             b, found=difference, expected=f"the same images, ground truth and protocol as in {a}",
             fix="Evaluate both with the same data, --split, --protocol and --matches.",
         )  # fmt: skip
-    if not _can_be_drawn(pool_a):
+    if not can_be_drawn(pool_a):
         raise InputError(
             a, found=f"{len(images_a)} images", expected="two or more: the interval comes from drawing them again",
             fix="Compare on a whole split.",
@@ -42,7 +42,7 @@ def compare(a: Path, b: Path, resamples: int = 1000) -> Comparison:
     frame_sets = {name: frozenset(sets) for name, sets in head.frame_sets.items()}
     parts, notes = measured_parts(pool_a, frame_sets)
     notes += [f"{metric.name} is left out: its {len(part.images)} images are too few to be drawn again."
-              for metrics, part in parts if not _can_be_drawn(part) for metric in metrics]  # fmt: skip
+              for metrics, part in parts if not can_be_drawn(part) for metric in metrics]  # fmt: skip
     notes += protocol_notes(pool_a.protocol)
     return Comparison(
         benchmark=head.benchmark,
@@ -64,14 +64,9 @@ def _differences(
     """Metric -> difference, each on the images of its own part of A."""
     differences: dict[str, Difference] = {}
     for metrics, a in parts:
-        if _can_be_drawn(a):
+        if can_be_drawn(a):
             differences |= compare_pools(a, b.subset({image.frame for image in a.images}), metrics, resampling)
     return differences
-
-
-def _can_be_drawn(pool: Pool) -> bool:
-    """A single image is always drawn alike."""
-    return len(pool.images) > 1
 
 
 def _notes(head: MatchesHead, pool: Pool) -> list[str]:
