@@ -229,6 +229,12 @@ def test_foreign_labels_stay_in_their_line() -> None:
     assert note.endswith(f": Fußgänger 1, a\\nb 1, {60 * 'x'}... 1.")
 
 
+def test_a_result_without_these_counts_claims_none() -> None:
+    earlier = replace(wilddash(), images_missing=1)
+    rows = csv.DictReader(io.StringIO(earlier.to_csv()))
+    assert {row["images_missing"] for row in rows if row["frame_set"]} == {""}
+
+
 def test_frame_set_without_an_image_is_left_out() -> None:
     elsewhere = result(WILDDASH, found(WILDDASH), frame_sets={"other": frozenset({"negative"})})
     assert "frame_sets" not in elsewhere.to_json()
